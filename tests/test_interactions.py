@@ -1,0 +1,125 @@
+"""Positives, id maps and splits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from movierec.errors import UserError
+from movierec.interactions import cold, index_interactions, positives, rating_weights, split, to_csr
+
+STRATEGIES = ("random", "user_temporal", "global_temporal")
+
+
+def ratings_of(rows):
+    frame = pd.DataFrame(rows, columns=["UserID", "MovieID", "Rating", "Timestamp"])
+    return frame.astype({"UserID": "int32", "MovieID": "int32", "Rating": "float32", "Timestamp": "int64"})
+
+
+def some_ratings(n_users=30, n_items=40, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = [
+        (10 * u, 7 * i, rng.integers(1, 6), rng.integers(0, 50)) for u in range(n_users) for i in rng.permutation(n_items)[: rng.integers(1, 20)]
+    ]
+    return ratings_of(rows)
+
+
+def test_positives_are_the_ratings_from_min_rating_on():
+    kept = positives(ratings_of([(1, 1, 2.5, 0), (1, 2, 3, 0), (1, 3, 5, 0)]), 3, 1)
+    assert kept["MovieID"].tolist() == [2, 3]
+
+
+def test_k_core_drops_again_until_all_that_is_left_has_enough():
+    # Movie 4 has one user; without it, user 3 has one movie; without that, all others still have two.
+    rows = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 4)]
+    kept = positives(ratings_of([(u, i, 5, 0) for u, i in rows]), 3, 2)
+    assert list(zip(kept["UserID"], kept["MovieID"])) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_nothing_left_is_an_error_that_names_the_params():
+    with pytest.raises(UserError, match="no rating is left with min_rating 5 and k_core 1"):
+        positives(ratings_of([(1, 1, 2, 0)]), 5, 1)
+
+
+def test_users_and_items_are_numbered_in_the_order_of_their_ids():
+    interactions, user_ids, item_ids = index_interactions(ratings_of([(9, 5, 4, 1), (2, 7, 3, 2), (2, 5, 5, 3)]))
+    assert user_ids.tolist() == [2, 9] and item_ids.tolist() == [5, 7]
+    assert interactions.values.tolist() == [[0, 0, 5, 3], [0, 1, 3, 2], [1, 0, 4, 1]]
+
+
+@settings(max_examples=40)
+@given(
+    strategy=st.sampled_from(STRATEGIES),
+    seed=st.integers(0, 5),
+    valid=st.floats(0.15, 0.45),
+    test=st.floats(0.15, 0.45),
+    shuffle=st.integers(0, 1000),
+)
+def test_a_split_is_disjoint_complete_and_free_of_the_rows_order(strategy, seed, valid, test, shuffle):
+    ratings = some_ratings(seed=seed)
+    interactions, *_ = index_interactions(ratings)
+    parts = split(interactions, strategy, valid, test, seed)
+    together = pd.concat(parts).sort_values(["user", "item"], ignore_index=True)
+    pd.testing.assert_frame_equal(together, interactions)
+    shuffled, *_ = index_interactions(ratings.sample(frac=1, random_state=shuffle))
+    for part, again in zip(parts, split(shuffled, strategy, valid, test, seed)):
+        pd.testing.assert_frame_equal(part, again)
+
+
+@pytest.mark.parametrize("strategy", ["random", "user_temporal"])
+def test_per_user_the_fractions_are_rounded_down_and_train_keeps_one(strategy):
+    rows = [(u, i, 5, i) for u, n in ((1, 10), (2, 9), (3, 1), (4, 2)) for i in range(n)]
+    interactions, *_ = index_interactions(ratings_of(rows))
+    parts = split(interactions, strategy, 0.1, 0.2, 1)
+    counts = [np.bincount(part["user"], minlength=4).tolist() for part in parts]
+    assert counts == [[7, 8, 1, 2], [1, 0, 0, 0], [2, 1, 0, 0]]
+
+
+def test_random_depends_on_the_seed_alone():
+    interactions, *_ = index_interactions(some_ratings())
+    first, again, other = (split(interactions, "random", 0.2, 0.2, seed).test for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+
+
+def test_user_temporal_takes_each_users_latest_and_of_equal_times_the_higher_id():
+    interactions, *_ = index_interactions(ratings_of([(1, i, 5, t) for i, t in enumerate([50, 10, 10, 10, 40, 0, 60, 5, 5, 20])]))
+    parts = split(interactions, "user_temporal", 0.1, 0.2, 1)
+    assert sorted(parts.test["item"]) == [0, 6] and parts.valid["item"].tolist() == [4]
+    tied, *_ = index_interactions(ratings_of([(1, i, 5, 7) for i in range(10)]))
+    assert split(tied, "user_temporal", 0.1, 0.2, 1).test["item"].tolist() == [8, 9]
+
+
+def test_global_temporal_cuts_once_and_never_within_a_second():
+    interactions, *_ = index_interactions(ratings_of([(u, i, 5, 10 * u + i // 2) for u in range(5) for i in range(6)]))
+    parts = split(interactions, "global_temporal", 0.2, 0.2, 1)
+    assert parts.train["timestamp"].max() < parts.valid["timestamp"].min()
+    assert parts.valid["timestamp"].max() < parts.test["timestamp"].min()
+
+
+def test_an_empty_part_is_an_error():
+    interactions, *_ = index_interactions(ratings_of([(1, 1, 5, 1), (1, 2, 5, 2)]))
+    with pytest.raises(UserError, match="leaves no interaction in valid"):
+        split(interactions, "random", 0.1, 0.1, 1)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_whoever_is_not_in_train_is_listed_as_cold(strategy):
+    interactions, *_ = index_interactions(some_ratings(seed=3))
+    parts = split(interactions, strategy, 0.2, 0.3, 1)
+    listed = cold(parts)
+    for kind in ("user", "item"):
+        later = set(parts.valid[kind]) | set(parts.test[kind])
+        assert set(listed.loc[listed["kind"] == kind, "index"]) == later - set(parts.train[kind])
+
+
+def test_the_matrix_holds_each_pair_once():
+    matrix = to_csr(pd.DataFrame({"user": [0, 2, 2], "item": [1, 3, 0]}), 3, 4)
+    assert matrix.toarray().tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]]
+
+
+def test_ratings_weigh_relative_to_their_mean():
+    ratings = np.array([3, 4, 5], np.float32)
+    assert rating_weights(ratings, 0.0).tolist() == [1, 1, 1]
+    np.testing.assert_allclose(rating_weights(ratings, 1.0), [0.75, 1, 1.25])
