@@ -1,0 +1,176 @@
+"""Full ranking: the top k without seen items, and the metrics on it."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from movierec.errors import UserError
+
+# Users' indices to their scores for all items: (n,) int to (n, n_items) float32.
+Scorer = Callable[[np.ndarray], torch.Tensor]
+
+METRICS = ("ndcg", "recall", "precision", "map", "hit_rate", "mrr")
+CHUNK = 512  # users whose scores exist at one time
+
+
+def top_k(scorer: Scorer, users: np.ndarray, seen: sp.csr_matrix, k: int, chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
+    """Each user's k best items among those not seen; of equal scores, the lower index first.
+
+    Args:
+        scorer: gives the scores of a chunk of users.
+        users: (n,) indices.
+        seen: (n_users, n_items), items to leave out.
+        k: items per user.
+        chunk: users scored at one time.
+
+    Returns:
+        items (n, k) int32 and scores (n, k) float32; -1 and -inf fill up where a user has fewer than k
+        items left.
+    """
+    items = np.full((len(users), k), -1, dtype=np.int32)
+    values = np.full((len(users), k), -np.inf, dtype=np.float32)
+    for begin in range(0, len(users), chunk):
+        batch = users[begin : begin + chunk]
+        at = slice(begin, begin + len(batch))
+        items[at], values[at] = best_unseen(scorer(batch), seen[batch], k)
+    return items, values
+
+
+def best_unseen(scores: torch.Tensor, seen: sp.csr_matrix, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """`top_k` for one chunk of users.
+
+    Args:
+        scores: (n, n_items) float32; those of seen items are overwritten.
+        seen: (n, n_items).
+        k: items per user.
+    """
+    rows, cols = pairs(seen)
+    scores[rows, cols] = -torch.inf
+    best, index = best_columns(scores, min(k, scores.shape[1]))
+    empty = ((0, 0), (0, k - best.shape[1]))
+    values = np.pad(best.numpy(), empty, constant_values=-np.inf)
+    return np.where(np.isneginf(values), -1, np.pad(index.numpy(), empty)).astype(np.int32), values
+
+
+def best_columns(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k greatest values of each row and their columns; of equal values, the lower column first.
+
+    torch.topk breaks ties as it likes. It is asked for one value more: only in rows where a tie
+    crosses the edge does the choice depend on it, and those rows are sorted whole.
+    """
+    n_columns = scores.shape[1]
+    values, index = torch.topk(scores, min(k + 1, n_columns), dim=1)
+    # Of equal values, order by column: two stable sorts, the less significant key first.
+    by_column = torch.sort(index, dim=1, stable=True).indices
+    values, index = values.gather(1, by_column), index.gather(1, by_column)
+    values, by_value = torch.sort(values, dim=1, descending=True, stable=True)
+    index = index.gather(1, by_value)
+    if k < n_columns:
+        tied = (values[:, k - 1] == values[:, k]).nonzero().squeeze(1)
+        if len(tied):
+            whole = torch.sort(scores[tied], dim=1, descending=True, stable=True)
+            values[tied], index[tied] = whole.values[:, : k + 1], whole.indices[:, : k + 1]
+    return values[:, :k], index[:, :k]
+
+
+def pairs(matrix: sp.csr_matrix) -> tuple[torch.Tensor, torch.Tensor]:
+    """Row and column of each entry, int64."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return torch.from_numpy(rows), torch.from_numpy(matrix.indices.astype(np.int64))
+
+
+def hits(ranked: np.ndarray, relevant: sp.csr_matrix) -> np.ndarray:
+    """Which places of the rankings hold a relevant item.
+
+    Args:
+        ranked: (n, k) item indices, -1 for an empty place.
+        relevant: (n, n_items), row by row the users of `ranked`.
+
+    Returns:
+        (n, k) bool.
+    """
+    n, n_items = relevant.shape
+    wanted = np.repeat(np.arange(n, dtype=np.int64), np.diff(relevant.indptr)) * n_items + relevant.indices
+    found = np.isin(np.arange(n, dtype=np.int64)[:, None] * n_items + ranked, wanted, assume_unique=False)
+    return found & (ranked >= 0)
+
+
+def per_user(hit: np.ndarray, n_relevant: np.ndarray, cutoffs: Iterable[int]) -> dict[str, np.ndarray]:
+    """Every metric at every cutoff, user by user.
+
+    With rel(j) = 1 where place j holds a relevant item, and n the user's relevant items:
+
+        precision@k = hits / k                     recall@k = hits / n
+        hit_rate@k  = 1 if there is a hit           mrr@k = 1 / place of the first hit, else 0
+        map@k  = sum over hits of precision@j / min(n, k)
+        ndcg@k = sum of rel(j) / log2(j + 1), over its value for a perfect ranking of min(n, k) items
+
+    Args:
+        hit: (n_users, K) bool, K at least the largest cutoff.
+        n_relevant: (n_users,) int, each 1 or more.
+        cutoffs: the k.
+
+    Returns:
+        'ndcg@10' and so on to (n_users,) float64.
+    """
+    out = {}
+    places = np.arange(1, hit.shape[1] + 1)
+    discount = 1 / np.log2(places + 1)
+    ideal = np.cumsum(discount)
+    found = np.cumsum(hit, axis=1)  # hits up to each place
+    gain = np.cumsum(hit * discount, axis=1)
+    precision_sum = np.cumsum(hit * found / places, axis=1)
+    first = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, np.inf)
+    for k in cutoffs:
+        reachable = np.minimum(n_relevant, k)
+        out[f"ndcg@{k}"] = gain[:, k - 1] / ideal[reachable - 1]
+        out[f"recall@{k}"] = found[:, k - 1] / n_relevant
+        out[f"precision@{k}"] = found[:, k - 1] / k
+        out[f"map@{k}"] = precision_sum[:, k - 1] / reachable
+        out[f"hit_rate@{k}"] = (found[:, k - 1] > 0).astype(float)
+        out[f"mrr@{k}"] = np.where(first <= k, 1 / first, 0.0)
+    return out
+
+
+def users_to_rank(relevant: sp.csr_matrix, history: sp.csr_matrix) -> np.ndarray:
+    """Users with something to find and a history to find it from."""
+    return np.flatnonzero((np.diff(relevant.indptr) > 0) & (np.diff(history.indptr) > 0))
+
+
+def evaluate(
+    scorer: Scorer, history: sp.csr_matrix, seen: sp.csr_matrix, relevant: sp.csr_matrix, cutoffs: Iterable[int]
+) -> dict[str, float]:
+    """Mean metrics over the users that can be ranked, and the share of the catalogue that is recommended.
+
+    Args:
+        scorer: of the model.
+        history: (n_users, n_items), what the model was trained on; users without any are left out.
+        seen: (n_users, n_items), items left out of the rankings.
+        relevant: (n_users, n_items), what is to be found.
+        cutoffs: the k.
+
+    Returns:
+        'ndcg@10' and so on, and 'coverage@10', as floats.
+
+    Raises:
+        UserError: no user can be ranked.
+    """
+    cutoffs = list(cutoffs)
+    users = users_to_rank(relevant, history)
+    if not len(users):
+        raise UserError("nobody can be ranked: no user has both a history in train and something to find; change the split in params.yaml.")
+    ranked, _ = top_k(scorer, users, seen, max(cutoffs))
+    truth = relevant[users]
+    values = per_user(hits(ranked, truth), np.diff(truth.indptr), cutoffs)
+    result = {name: float(value.mean()) for name, value in values.items()}
+    # The best place that each item reaches in anybody's ranking.
+    place = np.full(relevant.shape[1] + 1, np.inf)
+    np.minimum.at(place, ranked, np.arange(1, ranked.shape[1] + 1))  # -1, an empty place, goes to the last
+    return result | {f"coverage@{k}": float((place[:-1] <= k).mean()) for k in cutoffs}
+
+
+def dot_scorer(user_vectors: torch.Tensor, item_vectors: torch.Tensor) -> Scorer:
+    """Scores as dot products: (n_users, dim) and (n_items, dim), on any device; the scores are on the CPU."""
+    return lambda users: (user_vectors[torch.from_numpy(users).to(user_vectors.device)] @ item_vectors.T).cpu()
