@@ -1,0 +1,113 @@
+"""The loss, its hand-written gradient, and training on data whose right answer is known."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from movierec.errors import UserError
+from movierec.graph import Graph
+from movierec.lightgcn import LightGCN, spectral_start
+from movierec.ranking import dot_scorer, evaluate, top_k
+from movierec.training import Settings, fit, softmax_loss
+
+SETTINGS = Settings(
+    temperature=0.2, user_weight_power=0.25, lr=0.01, weight_decay=0.0, batch_size=16, epochs=10, patience=10, seed=1
+)
+
+
+def plain_loss(h_user, h_item, items, weight):
+    """The same loss by torch's own log_softmax and autograd."""
+    weights = torch.from_numpy(items.toarray()) * weight.unsqueeze(1)
+    return -(torch.log_softmax(h_user @ h_item.T, dim=1) * weights).sum() / weights.sum()
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+def test_loss_and_gradient_agree_with_autograd(random_interactions, chunk):
+    generator = torch.Generator().manual_seed(0)
+    dense = random_interactions(9, 7).toarray()
+    dense[2] = 0  # a user without interactions
+    items = sp.csr_matrix(dense)
+    weight = torch.rand(9, generator=generator)
+    grads = []
+    for loss_of in (lambda u, i: softmax_loss(u, i, items, weight, chunk), lambda u, i: plain_loss(u, i, items, weight)):
+        generator.manual_seed(0)
+        h_user = (3 * torch.randn(9, 5, generator=generator)).requires_grad_()
+        h_item = torch.randn(7, 5, generator=generator).requires_grad_()
+        loss = loss_of(h_user, h_item)
+        (2 * loss).backward()
+        grads.append((loss.item(), h_user.grad, h_item.grad))
+    assert grads[0][0] == pytest.approx(grads[1][0], rel=1e-5)
+    for ours, theirs in zip(grads[0][1:], grads[1][1:]):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_large_scores_do_not_overflow():
+    h_user, h_item = torch.tensor([[1000.0]], requires_grad=True), torch.tensor([[1.0], [-1.0]], requires_grad=True)
+    loss = softmax_loss(h_user, h_item, sp.csr_matrix(np.array([[1, 0]], np.float32)), torch.ones(1))
+    assert loss.item() == pytest.approx(0)
+
+
+def checkerboard_model(train, graph_of, dim=8):
+    return LightGCN(Graph(graph_of(train)), spectral_start(train, dim, 1), n_layers=2)
+
+
+def test_the_checkerboard_is_solved(checkerboard, graph_of):
+    train, missing = checkerboard
+    model = checkerboard_model(train, graph_of)
+    fitted = fit(model, train, missing, SETTINGS)
+    with torch.no_grad():
+        scorer = dot_scorer(*model())
+    assert evaluate(scorer, train, train, missing, [1])["recall@1"] == 1
+    items, _ = top_k(scorer, np.arange(40), sp.csr_matrix(train.shape), 10)
+    assert ((items + np.arange(40)[:, None]) % 2 == 0).all(), "everyone's first ten are of their own colour"
+    assert fitted.history[-1].loss < fitted.history[0].loss
+
+
+def test_training_repeats_to_the_bit_whatever_the_number_of_threads(checkerboard, graph_of):
+    train, missing = checkerboard
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (2, 2, 1):
+            torch.set_num_threads(threads)
+            model = checkerboard_model(train, graph_of)
+            fit(model, train, missing, SETTINGS)
+            results.append(torch.cat([model.user_embedding, model.item_embedding]))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+def test_the_model_keeps_the_best_epoch(random_interactions, graph_of):
+    train = random_interactions(30, 20, density=0.2)
+    valid = random_interactions(30, 20, density=0.1, seed=1)
+    valid = valid - valid.multiply(train)
+    model = checkerboard_model(train, graph_of)
+    fitted = fit(model, train, sp.csr_matrix(valid), SETTINGS._replace(lr=0.1))
+    assert fitted.best.valid_ndcg == max(epoch.valid_ndcg for epoch in fitted.history) > fitted.history[-1].valid_ndcg
+    measured = evaluate(dot_scorer(*(h.detach() for h in model())), train, train, sp.csr_matrix(valid), [20])
+    assert measured["ndcg@20"] == pytest.approx(fitted.best.valid_ndcg)
+
+
+def test_patience_stops_and_every_epoch_has_a_row(checkerboard, graph_of):
+    train, missing = checkerboard
+    seen = []
+    fitted = fit(checkerboard_model(train, graph_of), train, missing, SETTINGS._replace(epochs=50, patience=2), report=seen.append)
+    assert fitted.history == seen
+    assert len(seen) == fitted.best.epoch + 2 < 50
+
+
+def test_validation_chooses_and_never_trains(checkerboard, graph_of, random_interactions):
+    train, missing = checkerboard
+    other = sp.csr_matrix(random_interactions(*train.shape, density=0.2, seed=5))
+    losses = [[e.loss for e in fit(checkerboard_model(train, graph_of), train, v, SETTINGS).history] for v in (missing, other)]
+    n = min(map(len, losses))
+    assert losses[0][:n] == losses[1][:n]
+
+
+def test_a_loss_that_is_no_number_stops_with_what_to_try(checkerboard, graph_of):
+    train, missing = checkerboard
+    model = checkerboard_model(train, graph_of)
+    model.user_embedding.data[0, 0] = float("nan")
+    with pytest.raises(UserError, match="the loss became nan in epoch 1; try a smaller lr"):
+        fit(model, train, missing, SETTINGS)
