@@ -1,0 +1,155 @@
+"""Users of like taste, and movies with a like public: a Gaussian process over each side of the graph.
+
+The graph model knows a user as one vector, and so knows best what many users have in common. These two
+parts know a user by all other users, and a movie by all other movies. How alike two of a side are is a
+kernel of two cosines, of whom they are linked to (r, a row of the interactions, scaled), and of their
+vectors in the graph model:
+
+    K_ab = exp(history_weight (cos(r_a, r_b) - 1) + graph_weight (cos(h_a, h_b) - 1)
+               + feature_weight (cos(f_a, f_b) - 1))
+
+with f the features (gender; genres), which count where a param says so.
+
+Over users, the posterior mean of a Gaussian process with that kernel, given the interactions Y, is
+K (K + noise I)^-1 Y = Y - noise (K + noise I)^-1 Y (Rasmussen and Williams 2006, eq. 2.25). At an item
+that u has not seen, Y is 0; so up to a factor, with P = (K + noise I)^-1,
+
+    score(u, i) = - sum over users v who have i of P_uv y_v
+
+Over items the same inverse is used as in EASE, which is this formula with the linear kernel R^T R:
+
+    score(u, i) = - sum over items j that u has of y_j P_ji / P_ii
+
+Scores of items that are in the history mean nothing, and must be masked.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+import torch.nn.functional as F
+
+from movierec.graph import Graph
+from movierec.linear_algebra import invert_spd_
+from movierec.ranking import Scorer
+
+CHUNK = 512  # rows at one time
+
+
+class Kernel(NamedTuple):
+    """How alike two of a side are."""
+
+    history_weight: float
+    graph_weight: float
+    scale_power: float  # in r, a link counts (degree of its other end) ^ this
+    feature_weight: float = 0.0
+
+
+class Powers(NamedTuple):
+    """What the degrees do to the scores."""
+
+    says: float  # y of a user or item is its degree ^ this: who likes everything may say little
+    popularity: float  # the score of an item is multiplied by its degree ^ this
+
+
+USER_KERNEL = Kernel(history_weight=3.0, graph_weight=1.0, scale_power=-0.2)
+ITEM_KERNEL = Kernel(history_weight=2.5, graph_weight=1.0, scale_power=-0.35)
+# What validation chooses from: noise rises as long as that helps. Of the powers, the first suits a random
+# split, where an active user says little; the others one in time, where popularity says more.
+USER_NOISES, USER_POWERS = (1.0, 3.0, 10.0, 30.0, 100.0), (Powers(-0.35, 0.0), Powers(0.0, 0.0), Powers(0.2, 0.0))
+ITEM_NOISES, ITEM_POWERS = (0.3, 1.0, 3.0, 10.0, 30.0), (Powers(-0.5, 0.4), Powers(0.0, 0.1))
+
+
+class Side(NamedTuple):
+    """One side's fitted part."""
+
+    inverse: torch.Tensor  # P, (n, n) float32, symmetric
+    powers: Powers
+
+
+def degree_power(degree: np.ndarray, power: float) -> torch.Tensor:
+    """degree ^ power, (n, 1) float32; a degree of 0 counts as 1."""
+    return torch.from_numpy(np.maximum(degree, 1.0) ** power).float().unsqueeze(1)
+
+
+def kernel_matrix(rows: sp.csr_matrix, to_rows: Callable, h: torch.Tensor, features: np.ndarray, kernel: Kernel) -> torch.Tensor:
+    """K: (n, n) float32.
+
+    Args:
+        rows: (n, m), whom each of the side is linked to, with the links' weights.
+        to_rows: sums over the links, (m, k) to (n, k): the graph carries the products of histories, from
+            a chunk of rows to the other side and back to all rows.
+        h: unit vectors of the side, (n, dim).
+        features: (n, n_features).
+        kernel: its numbers.
+    """
+    squared = degree_power(np.bincount(rows.indices, minlength=rows.shape[1]), 2 * kernel.scale_power)  # (m, 1)
+    length = torch.from_numpy(rows.multiply(rows) @ squared.numpy()).sqrt().clamp(min=1e-6)  # (n, 1)
+    f = F.normalize(torch.from_numpy(features).float())
+    out = torch.empty(len(h), len(h))
+    for begin in range(0, len(h), CHUNK):
+        at = slice(begin, begin + CHUNK)
+        links = torch.from_numpy(rows[at].toarray().T)  # (m, chunk)
+        history = (to_rows(links * squared) / length).T / length[at]  # (chunk, n)
+        exponent = kernel.history_weight * (history - 1) + kernel.graph_weight * (h[at] @ h.T - 1)
+        if kernel.feature_weight:
+            exponent += kernel.feature_weight * (f[at] @ f.T - 1)
+        torch.exp(exponent, out=out[at])
+    return out
+
+
+def fit_side(
+    matrix: torch.Tensor, scorer: Callable[[Side], Scorer], quality: Callable[[Scorer], float], noises: tuple[float, ...], powers: tuple[Powers, ...]
+) -> Side:
+    """Invert K + noise I, with the noise and the powers that rank best on validation.
+
+    Args:
+        matrix: K, (n, n).
+        scorer: the scores that a side gives.
+        quality: of scores, on validation; more is better.
+        noises: in rising order; the first that does not help ends the search.
+        powers: all are tried with the first noise, and the best of them is kept.
+    """
+    best, best_quality = None, -np.inf
+    for noise in noises:
+        inverse = matrix.clone()
+        inverse.diagonal().add_(noise)
+        invert_spd_(inverse)
+        sides = [Side(inverse, choice) for choice in powers]
+        qualities = [quality(scorer(side)) for side in sides]
+        if max(qualities) <= best_quality:
+            break
+        best_quality = max(qualities)
+        best = sides[qualities.index(best_quality)]
+        powers = (best.powers,)
+    return best
+
+
+def fit_users(graph: Graph, h_user: torch.Tensor, gender_weight: float, quality: Callable[[Scorer], float]) -> Side:
+    """The part that knows a user by other users; see `fit_side`."""
+    kernel = USER_KERNEL._replace(feature_weight=gender_weight)
+    matrix = kernel_matrix(graph.matrix, graph.to_users, h_user, graph.user_gender, kernel)
+    return fit_side(matrix, lambda side: user_scorer(graph, side), quality, USER_NOISES, USER_POWERS)
+
+
+def fit_items(graph: Graph, h_item: torch.Tensor, genre_weight: float, quality: Callable[[Scorer], float]) -> Side:
+    """The part that knows a movie by other movies; see `fit_side`."""
+    kernel = ITEM_KERNEL._replace(feature_weight=genre_weight)
+    matrix = kernel_matrix(graph.matrix.T.tocsr(), graph.to_items, h_item, graph.item_genres, kernel)
+    return fit_side(matrix, lambda side: item_scorer(graph, side), quality, ITEM_NOISES, ITEM_POWERS)
+
+
+def user_scorer(graph: Graph, side: Side) -> Scorer:
+    """Scores by users of like taste: from every user a message to the items that they have, weighted by P."""
+    says = -degree_power(np.diff(graph.matrix.indptr), side.powers.says)  # (n_users, 1)
+    return lambda users: graph.to_items(side.inverse[:, torch.from_numpy(users)] * says).T
+
+
+def item_scorer(graph: Graph, side: Side) -> Scorer:
+    """Scores by movies with a like public: from every item that a user has a message to that user, a row of weights."""
+    degree = np.bincount(graph.matrix.indices, minlength=graph.n_items)
+    weights = side.inverse / -side.inverse.diagonal()  # (n_items, n_items)
+    weights *= degree_power(degree, side.powers.says) * degree_power(degree, side.powers.popularity).T
+    return lambda users: graph.to_some_users(weights, users)

@@ -1,0 +1,180 @@
+"""The whole model: vectors from the graph, users of like taste, movies with a like public, mixed."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from movierec.errors import UserError
+from movierec.graph import Graph
+from movierec.kernels import Powers, Side, fit_items, fit_users, item_scorer, user_scorer
+from movierec.lightgcn import LightGCN, spectral_start
+from movierec.ranking import CHUNK, Scorer, best_unseen, dot_scorer, evaluate, hits, per_user, users_to_rank
+from movierec.training import Epoch, Settings, fit
+
+# Shares of (graph, users, items) in the score; validation picks one of those whose parts are there.
+MIXES = (
+    (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0),
+    (0.6, 0.2, 0.2), (0.4, 0.3, 0.3), (0.3, 0.4, 0.3), (0.3, 0.3, 0.4), (0.2, 0.4, 0.4),
+)  # fmt: skip
+MIXES_WITHOUT_A_PART = ((0.7, 0.3, 0.0), (0.5, 0.5, 0.0), (0.3, 0.7, 0.0), (0.7, 0.0, 0.3), (0.5, 0.0, 0.5), (0.3, 0.0, 0.7))
+SAMPLE = 2000  # validation users that choose a kernel's noise and powers; all of them choose the mix
+
+
+class Model(NamedTuple):
+    """What training gives, and recommending needs."""
+
+    h_user: torch.Tensor  # (n_users, dim), unit vectors
+    h_item: torch.Tensor  # (n_items, dim), unit vectors
+    users: Side | None  # None where the part is left out
+    items: Side | None
+    mix: tuple[float, float, float]  # shares of graph, users and items in the score
+
+    def scorer(self, graph: Graph) -> Scorer:
+        """Scores for the users of the graph, mixed from the parts."""
+        return mixed_scorer(self.parts(graph), self.mix)
+
+    def parts(self, graph: Graph) -> tuple[Scorer | None, ...]:
+        """The scorers of graph, users and items; None for a part that is left out."""
+        return (
+            dot_scorer(self.h_user, self.h_item),
+            self.users and user_scorer(graph, self.users),
+            self.items and item_scorer(graph, self.items),
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As arrays, to be stored; of a symmetric matrix, the lower triangle."""
+        arrays = {"h_user": self.h_user.numpy(), "h_item": self.h_item.numpy(), "mix": np.array(self.mix)}
+        for name, side in (("users", self.users), ("items", self.items)):
+            if side:
+                arrays |= {f"{name}_inverse": lower_triangle(side.inverse), f"{name}_powers": np.array(side.powers)}
+        return arrays
+
+
+def stored_model(arrays: dict[str, np.ndarray], graph: Graph) -> Model:
+    """The reverse of `Model.arrays`.
+
+    Raises:
+        UserError: the model belongs to another graph.
+    """
+    h_user, h_item = torch.from_numpy(arrays["h_user"]), torch.from_numpy(arrays["h_item"])
+    if (len(h_user), len(h_item)) != (graph.n_users, graph.n_items):
+        raise UserError(
+            f"the model knows {len(h_user):,} users and {len(h_item):,} movies, the graph {graph.n_users:,} and {graph.n_items:,}; "
+            "run `dvc repro`."
+        )
+    sides = (
+        Side(symmetric(arrays[f"{name}_inverse"]), Powers(*arrays[f"{name}_powers"].tolist())) if f"{name}_inverse" in arrays else None
+        for name in ("users", "items")
+    )
+    return Model(h_user, h_item, *sides, tuple(arrays["mix"].tolist()))
+
+
+def lower_triangle(matrix: torch.Tensor) -> np.ndarray:
+    """The lower triangle, row after row, diagonal included: (n (n + 1) / 2,)."""
+    return np.concatenate([row[: i + 1] for i, row in enumerate(matrix.numpy())])
+
+
+def symmetric(triangle: np.ndarray) -> torch.Tensor:
+    """The reverse of `lower_triangle`."""
+    n = int((2 * len(triangle)) ** 0.5)
+    matrix = np.empty((n, n), np.float32)
+    begin = 0
+    for i in range(n):
+        matrix[i, : i + 1] = matrix[: i + 1, i] = triangle[begin : begin + i + 1]
+        begin += i + 1
+    return torch.from_numpy(matrix)
+
+
+def standardised(scores: torch.Tensor) -> torch.Tensor:
+    """Each user's scores with mean 0 and deviation 1, so that those of different parts can be added."""
+    deviation, mean = torch.std_mean(scores, dim=1, keepdim=True, correction=0)
+    return (scores - mean) / deviation.clamp(min=1e-12)
+
+
+def mixed_scorer(parts: tuple[Scorer | None, ...], mix: tuple[float, ...]) -> Scorer:
+    """The sum of the parts' scores, each user's standardised, in the shares of `mix`."""
+    used = [(scorer, share) for scorer, share in zip(parts, mix) if share]
+    return lambda users: sum(share * standardised(scorer(users)) for scorer, share in used)
+
+
+def mix_quality(parts: tuple[Scorer | None, ...], train: sp.csr_matrix, valid: sp.csr_matrix) -> dict[tuple[float, ...], float]:
+    """Validation NDCG@20 of each possible mix; each part scores each user once."""
+    mixes = MIXES if all(parts) else MIXES + MIXES_WITHOUT_A_PART
+    mixes = [mix for mix in mixes if all(part or not share for part, share in zip(parts, mix))]
+    users = users_to_rank(valid, train)
+    found = {mix: [] for mix in mixes}
+    for batch in np.array_split(users, -(-len(users) // CHUNK)):
+        scores = [standardised(part(batch)) if part else None for part in parts]
+        for mix in mixes:
+            mixed = sum(share * score for share, score in zip(mix, scores) if share)
+            ranked, _ = best_unseen(mixed, train[batch], 20)
+            found[mix].append(hits(ranked, valid[batch]))
+    n_relevant = np.diff(valid.indptr)[users]
+    return {mix: float(per_user(np.concatenate(hit), n_relevant, [20])["ndcg@20"].mean()) for mix, hit in found.items()}
+
+
+def sample_users(relevant: sp.csr_matrix, history: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """`relevant` with the rows of about n users that can be ranked, evenly spaced; the other rows are empty."""
+    users = users_to_rank(relevant, history)
+    kept = np.zeros(relevant.shape[0], np.float32)
+    kept[users[:: max(len(users) // n, 1)]] = 1
+    sample = sp.csr_matrix(sp.diags(kept) @ relevant)
+    sample.eliminate_zeros()
+    return sample
+
+
+class Trained(NamedTuple):
+    """What `train_model` returns."""
+
+    model: Model
+    history: list[Epoch]
+    best: Epoch
+    valid_ndcg: dict[tuple[float, ...], float]  # mix to validation NDCG@20
+
+
+def train_model(
+    graph: Graph,
+    train: sp.csr_matrix,
+    valid: sp.csr_matrix,
+    dim: int,
+    n_layers: int,
+    kernel_max_nodes: int,
+    gender_weight: float,
+    genre_weight: float,
+    settings: Settings,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+    on_device: Graph | None = None,
+) -> Trained:
+    """Train the graph model, fit the kernels on its vectors, and choose the mix on validation.
+
+    Args:
+        graph: of train.
+        train: (n_users, n_items).
+        valid: (n_users, n_items), makes each choice.
+        dim: of the embeddings.
+        n_layers: of propagation.
+        kernel_max_nodes: a side with more users or items than this gets no kernel: its dense matrix would be too large.
+        gender_weight: of the users' gender in their kernel.
+        genre_weight: of the movies' genres in theirs.
+        settings: of the training.
+        report: called after each epoch.
+        on_device: the same graph on a GPU, to train the graph part there; the kernels are fitted on the CPU.
+    """
+    start = spectral_start(train, dim, settings.seed)
+    network = LightGCN(on_device or graph, start, n_layers).to((on_device or graph).device)
+    fitted = fit(network, train, valid, settings, report)
+    with torch.no_grad():
+        h_user, h_item = (h.cpu() for h in network())
+    some = sample_users(valid, train, SAMPLE)
+
+    def quality(scorer: Scorer) -> float:
+        return evaluate(scorer, train, train, some, [20])["ndcg@20"]
+
+    users = fit_users(graph, h_user, gender_weight, quality) if len(h_user) <= kernel_max_nodes else None
+    items = fit_items(graph, h_item, genre_weight, quality) if len(h_item) <= kernel_max_nodes else None
+    model = Model(h_user, h_item, users, items, MIXES[0])
+    ndcg = mix_quality(model.parts(graph), train, valid)
+    return Trained(model._replace(mix=max(ndcg, key=ndcg.get)), fitted.history, fitted.best, ndcg)

@@ -1,0 +1,92 @@
+"""The parts together: mixing, choosing the mix on validation, storing."""
+
+import numpy as np
+import pytest
+import torch
+
+from movierec.errors import UserError
+from movierec.graph import Graph
+from movierec.model import MIXES, mix_quality, mixed_scorer, sample_users, standardised, stored_model, train_model
+from movierec.ranking import evaluate, users_to_rank
+from movierec.storage import read_arrays, write_arrays
+from movierec.training import Settings
+
+SETTINGS = Settings(temperature=0.2, user_weight_power=0.25, lr=0.01, weight_decay=0.0, batch_size=16, epochs=3, patience=3, seed=1)
+
+
+@pytest.fixture
+def trained(checkerboard, graph_of):
+    train, missing = checkerboard
+    graph = Graph(graph_of(train))
+    return graph, train, missing, train_model(graph, train, missing, 8, 2, 1000, 0.0, 0.0, SETTINGS)
+
+
+def test_scores_are_standardised_per_user():
+    out = standardised(torch.tensor([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]))
+    np.testing.assert_allclose(out[0], [-np.sqrt(1.5), 0, np.sqrt(1.5)], rtol=1e-6)
+    assert out[1].tolist() == [0, 0, 0], "no deviation is no division by zero"
+
+
+def test_a_mix_is_the_weighted_sum_and_leaves_unused_parts_alone():
+    scores = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+
+    def never(users):
+        raise AssertionError("a part without a share is not asked")
+
+    mixed = mixed_scorer((lambda u: scores[u], never, lambda u: -2 * scores[u] ** 2), (0.25, 0.0, 0.75))
+    expected = 0.25 * standardised(scores) + 0.75 * standardised(-2 * scores**2)
+    torch.testing.assert_close(mixed(np.arange(4)), expected)
+
+
+def test_the_checkerboard_is_solved_by_the_whole_model(trained):
+    graph, train, missing, result = trained
+    assert evaluate(result.model.scorer(graph), train, train, missing, [1])["recall@1"] == 1
+
+
+def test_the_quality_of_each_mix_is_what_evaluation_measures(random_interactions, graph_of):
+    train, valid = random_interactions(40, 30, 0.2), random_interactions(40, 30, 0.1, seed=1)
+    valid = (valid - valid.multiply(train)).tocsr()
+    graph = Graph(graph_of(train))
+    result = train_model(graph, train, valid, 8, 2, 1000, 0.0, 0.0, SETTINGS)
+    parts = result.model.parts(graph)
+    assert set(result.valid_ndcg) == set(MIXES)
+    for mix, ndcg in mix_quality(parts, train, valid).items():
+        assert ndcg == pytest.approx(evaluate(mixed_scorer(parts, mix), train, train, valid, [20])["ndcg@20"])
+    assert result.valid_ndcg[result.model.mix] == max(result.valid_ndcg.values())
+
+
+def test_a_sample_keeps_whole_rows_of_users_that_can_be_ranked(random_interactions):
+    history, relevant = random_interactions(50, 9, 0.3), random_interactions(50, 9, 0.2, seed=1)
+    rankable = users_to_rank(relevant, history)
+    sample = sample_users(relevant, history, 10)
+    users = np.flatnonzero(np.diff(sample.indptr))
+    assert set(users) <= set(rankable) and 10 <= len(users) <= 20
+    assert (sample[users] != relevant[users]).nnz == 0
+    assert set(np.flatnonzero(np.diff(sample_users(relevant, history, 1000).indptr))) == set(rankable)
+
+
+@pytest.mark.parametrize(("limit", "present"), [(1000, (True, True)), (30, (False, True)), (10, (False, False))])
+def test_a_side_that_is_too_large_gets_no_kernel(checkerboard, graph_of, limit, present, tmp_path):
+    train, missing = checkerboard  # 40 users, 20 items
+    graph = Graph(graph_of(train))
+    model = train_model(graph, train, missing, 8, 2, limit, 0.0, 0.0, SETTINGS).model
+    assert (model.users is not None, model.items is not None) == present
+    write_arrays(tmp_path / "model.npz", **model.arrays())
+    again = stored_model(read_arrays(tmp_path / "model.npz"), graph)
+    users = np.arange(40)
+    torch.testing.assert_close(again.scorer(graph)(users), model.scorer(graph)(users), atol=1e-4, rtol=1e-4)
+
+
+def test_a_model_of_another_graph_is_refused(trained, random_interactions, graph_of):
+    *_, result = trained
+    with pytest.raises(UserError, match="the model knows 40 users and 20 movies, the graph 7 and 5; run `dvc repro`"):
+        stored_model(result.model.arrays(), Graph(graph_of(random_interactions(7, 5))))
+
+
+def test_training_by_torchs_messages_gives_what_training_by_dgls_gives(checkerboard, graph_of):
+    """The path that a GPU takes, here on the CPU."""
+    train, missing = checkerboard
+    by_dgl, by_torch = Graph(graph_of(train)), Graph(graph_of(train), use_dgl=False)
+    models = [train_model(by_dgl, train, missing, 8, 2, 1000, 0.0, 0.0, SETTINGS, on_device=other).model for other in (None, by_torch)]
+    torch.testing.assert_close(models[0].h_user, models[1].h_user, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(models[0].h_item, models[1].h_item, atol=1e-4, rtol=1e-4)
