@@ -1,0 +1,30 @@
+"""Read data/raw, judge every row, and write three clean tables and what was rejected."""
+
+from pathlib import Path
+
+import _stage
+
+from movierec.cleaning import clean
+from movierec.figures import data_figure
+from movierec.movielens import read_folder
+from movierec.storage import write_csv, write_json, write_table, write_whole
+
+CLEAN = Path("data/clean")
+
+
+def main() -> None:
+    cleaned = clean(read_folder(Path("data/raw")))
+    for name in ("users", "movies", "ratings"):
+        write_table(getattr(cleaned, name), CLEAN / f"{name}.parquet")
+    write_csv(cleaned.rejected, CLEAN / "rejected.csv")
+    write_json(cleaned.summary, Path("metrics/data.json"))
+    write_whole(Path("plots/data.png"), lambda path: data_figure(cleaned.ratings, path))
+    for table, rows in cleaned.summary.items():
+        reasons = "; ".join(f"{count:,} {reason}" for reason, count in rows["rejected"].items())
+        print(f"{table}: {rows['kept']:,} of {rows['read']:,} rows kept" + (f" (rejected: {reasons})" if reasons else ""))
+    if len(cleaned.rejected):
+        print(f"the rejected rows, with line and reason: {CLEAN / 'rejected.csv'}")
+
+
+if __name__ == "__main__":
+    _stage.run(main)

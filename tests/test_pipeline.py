@@ -1,0 +1,227 @@
+"""The pipeline end to end, as a person would run it, on a part of MovieLens 100K in a copy of the project."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from imports import ROOT
+from ruamel.yaml import YAML
+
+from movierec.archives import Unreachable, fetch_recbole
+
+N_USERS = 150
+SMALL = {
+    "dataset": "path", "k_core": 2, "embedding_dim": 16, "epochs": 3, "lr": 0.02, "ease_lambdas": [50, 200], "knn_neighbors": 20, "top_k": 5,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def ml_100k(pytestconfig):
+    """MovieLens 100K as RecBole files, from the package registry once, then from pytest's cache."""
+    folder = Path(pytestconfig.cache.mkdir("ml-100k"))
+    if not (folder / "complete").exists():
+        for file in folder.iterdir():
+            file.unlink()
+        try:
+            fetch_recbole(folder)
+        except Unreachable as error:
+            pytest.skip(str(error))
+        (folder / "complete").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_data(ml_100k, tmp_path_factory):
+    """The first users of MovieLens 100K."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("ml-100k.item", "ml-100k.user"):
+        shutil.copy(ml_100k / name, folder)
+    header, *rows = (ml_100k / "ml-100k.inter").read_text().splitlines()
+    kept = [row for row in rows if int(row.split("\t")[0]) <= N_USERS]
+    (folder / "ml-100k.inter").write_text("\n".join([header, *kept]) + "\n")
+    return folder
+
+
+class Project:
+    """A copy of the project's files, as a repository of its own."""
+
+    def __init__(self, folder, data, **environment):
+        self.folder = folder
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "DVC_", "GIT_"))}
+        self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"
+        self.environment |= {"COLUMNS": "200"} | environment
+        listed = self.call("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT).split("\0")
+        for name in filter(None, listed):
+            if (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        self.set_params(data_path=str(data), **SMALL)
+        self.call("git", "init", "-q")
+        self.commit("start")
+
+    def call(self, *command, cwd=None, ok=True):
+        """Run a command; its standard output and errors."""
+        # A file, not a pipe: workers of DVC's queue inherit it, and may outlive the command that started them.
+        with tempfile.TemporaryFile("w+") as out:
+            done = subprocess.run(command, cwd=cwd or self.folder, env=self.environment, stdout=out, stderr=subprocess.STDOUT)
+            out.seek(0)
+            output = out.read()
+        assert (done.returncode == 0) == ok, f"{command}: {done.returncode}\n{output}"
+        return output
+
+    def dvc(self, *arguments, ok=True):
+        return self.call(sys.executable, "-m", "dvc", *arguments, ok=ok)
+
+    def commit(self, message):
+        self.call("git", "add", "-A")
+        self.call("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
+
+    def set_params(self, **values):
+        yaml = YAML()
+        params = yaml.load(self.folder / "params.yaml")
+        yaml.dump(params | values, self.folder / "params.yaml")
+
+
+def stages_run(output):
+    return re.findall(r"Running stage '([\w-]+)'", output)
+
+
+ALL = ["download", "clean", "split", "build-graph", "baselines", "train", "evaluate", "recommend"]
+
+
+@pytest.fixture(scope="module")
+def project(small_data, tmp_path_factory):
+    """The project after a whole run, committed."""
+    project = Project(tmp_path_factory.mktemp("project"), small_data)
+    assert sorted(stages_run(project.dvc("repro"))) == sorted(ALL)
+    project.commit("run")
+    yield project
+    for file in (project.folder / ".dvc/tmp/exps/celery").glob("*.json"):
+        worker = json.loads(file.read_text())
+        if worker["returncode"] is None:  # DVC's queue left it behind
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker["pid"], signal.SIGKILL)
+
+
+def test_everything_is_there_after_a_run(project, ml_100k):
+    test = json.loads((project.folder / "metrics/test.json").read_text())
+    assert set(test) == {"model", "ease", "item_knn", "popularity"}
+    assert all(0 <= value <= 1 for values in test.values() for value in values.values())
+    assert test["model"]["ndcg@20"] > test["popularity"]["ndcg@20"]
+    rated = pd.read_csv(ml_100k / "ml-100k.inter", sep="\t")
+    recommended = pd.read_parquet(project.folder / "data/recommendations/recommendations.parquet")
+    assert list(recommended.columns) == ["UserID", "Rank", "MovieID", "Title", "Year", "Genres", "Score"]
+    assert recommended["UserID"].nunique() == N_USERS and (recommended.groupby("UserID").size() == SMALL["top_k"]).all()
+    assert not set(zip(recommended["UserID"], recommended["MovieID"])) & set(zip(rated["user_id:token"], rated["item_id:token"]))
+    data = json.loads((project.folder / "metrics/data.json").read_text())
+    assert data["ratings"]["read"] == (rated["user_id:token"] <= N_USERS).sum()
+
+
+def test_a_second_run_does_nothing_and_git_sees_nothing(project):
+    assert stages_run(project.dvc("repro")) == []
+    assert project.call("git", "status", "--porcelain") == ""
+
+
+def test_another_lr_runs_what_it_touches_and_going_back_trains_nothing(project):
+    before = (project.folder / "dvc.lock").read_bytes()
+    assert stages_run(project.dvc("exp", "run", "-S", "lr=0.003")) == ["train", "evaluate", "recommend"]
+    changed = project.dvc("params", "diff") + project.dvc("metrics", "diff")
+    assert "lr" in changed and "metrics/test_model.json" in changed
+    assert "0.003" in project.dvc("exp", "show", "--only-changed", "--csv")
+    back = project.dvc("exp", "run", "-S", f"lr={SMALL['lr']}")
+    assert "train" not in stages_run(back) and "Stage 'train' is cached - skipping run" in back
+    assert (project.folder / "dvc.lock").read_bytes() == before
+    assert project.call("git", "status", "--porcelain") == ""
+
+
+def test_a_queue_runs_in_temporary_copies(project):
+    project.dvc("exp", "run", "--queue", "-S", "lr=0.001,0.004")
+    project.dvc("queue", "start", "-j", "2")
+    for _ in range(120):
+        status = project.dvc("queue", "status")
+        if "No experiment tasks" in status or not re.search("Queued|Running", status.split("Worker")[0]):
+            break
+        project.call("sleep", "1")
+    assert status.count("Success") == 2, status + project.dvc("queue", "logs", status.split()[5])
+    shown = project.dvc("exp", "show", "--only-changed", "--csv")
+    assert "0.001" in shown and "0.004" in shown
+
+
+def test_metrics_and_plots_are_shown(project):
+    table = project.dvc("metrics", "show")
+    assert max(map(len, table.splitlines())) <= 120
+    assert "metrics/test_model.json" in table and "ndcg@20" in table
+    project.dvc("exp", "run", "-S", "temperature=0.3")
+    project.dvc("plots", "diff", "HEAD", "workspace")
+    page = (project.folder / "dvc_plots/index.html").read_text()
+    assert not re.search(r'(src|href)="(https?:)?//', page), "the page must work without a network"
+    for title in ("Training loss by epoch", "Validation NDCG@20", "NDCG@k on test", "Recall@k on test", "Precision@k on test"):
+        assert title in page
+    assert '"rev": "workspace"' in page and '"rev": "HEAD"' in page
+    project.call("git", "checkout", "-q", ".")
+    project.dvc("checkout")
+
+
+def test_chosen_users_are_shown_readably_and_as_the_table_says(project):
+    shown = project.call(sys.executable, "stages/recommend.py", "--user", "42", "--user", "7", "--top", "3")
+    recommended = pd.read_parquet(project.folder / "data/recommendations/recommendations.parquet")
+    for user in (42, 7):
+        titles = recommended.loc[recommended["UserID"] == user, "Title"].head(3).tolist()
+        part = shown[shown.index(f"User {user}\n" if f"User {user}\n" in shown else f"User {user} ") :]
+        places = [part.index(title) for title in titles]
+        assert places == sorted(places)
+    newcomer = project.call(sys.executable, "stages/recommend.py", "--gender", "F", "--top", "3")
+    assert "Someone new (F)" in newcomer and len(re.findall(r"│ [123] │", newcomer)) == 3
+    assert "no user 9999: UserIDs go from 1 to 150" in project.call(sys.executable, "stages/recommend.py", "--user", "9999", ok=False)
+    assert "--top is 0, but it must be at least 1" in project.call(sys.executable, "stages/recommend.py", "--top", "0", ok=False)
+
+
+def test_a_wrong_param_stops_the_run_with_one_line(project):
+    output = project.dvc("exp", "run", "-S", "lr=abc", ok=False)
+    assert "train: params.yaml: lr is 'abc', but it must be a number above 0 and at most 10." in output
+    assert "Traceback" not in output
+    if not torch.cuda.is_available():
+        output = project.dvc("exp", "run", "-S", "lr=0.02", "-S", "device=cuda", ok=False)
+        assert "train: params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu." in output
+    project.call("git", "checkout", "-q", ".")
+
+
+def test_outside_the_environment_a_stage_says_how_to_activate_it(project):
+    bare = project.call("python3", "-c", "import sys; print(sys._base_executable)").strip()
+    output = project.call(bare, "-S", "stages/train.py", ok=False)
+    assert "activate the project's environment first: " in output and "source .venv/bin/activate" in output
+    assert len(output.strip().splitlines()) == 1
+
+
+def test_a_data_set_that_cannot_be_had_names_the_ways_out(project):
+    environment = project.environment
+    project.environment = environment | {"MOVIELENS_ARCHIVES": "/nowhere", "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    try:
+        project.set_params(dataset="ml-1m")
+        output = project.dvc("repro", "download", ok=False)
+    finally:
+        project.environment = environment
+        project.call("git", "checkout", "-q", ".")
+    assert "MovieLens 1M could not be had (no /nowhere/ml-1m.zip; https://files.grouplens.org" in output
+    assert "Ways out: put ml-1m.zip" in output and "dataset: ml-100k" in output and "Traceback" not in output
+    project.dvc("checkout")
+    assert stages_run(project.dvc("repro")) == [], "what was there comes back from the cache"
+
+
+def test_another_folder_locale_time_zone_hash_seed_and_number_of_threads_give_the_same_lock_file(project, small_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere") / "ein Ordner"
+    folder.mkdir()
+    other = Project(folder, small_data, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7")
+    other.dvc("repro")
+    assert (folder / "dvc.lock").read_text() == (project.folder / "dvc.lock").read_text()
