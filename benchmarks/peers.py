@@ -1,0 +1,380 @@
+"""Other libraries on the split and machine of our own model: python benchmarks/peers.py --split DIR
+
+DIR is a split as benchmarks/published_split.py reads it; benchmarks/peers-requirements.txt says how to
+have the libraries. Each peer is fitted on train in a process of its own, one after the other, and
+ranked and measured by movierec/ranking.py. Prints one JSON object; progress and a Markdown table go to
+standard error.
+
+`fit_seconds` leaves imports and evaluation out, except for our model, whose seconds hold the
+validation after each epoch. `peak_memory_mb` is of the whole process, Python, torch and evaluation
+included; our model's process also reads the split's text, and fits EASE and popularity, which
+therefore have no figure of their own.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import _bench
+
+from movierec.errors import UserError
+
+# Everything heavy is imported where it is used: Linux counts what a parent holds when it starts a
+# process in that process' own peak memory, so the one that starts the others has to stay small.
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+    from movierec.ranking import Scorer
+
+HERE = Path(__file__).resolve().parent
+OURS = {"model": "this project's model", "ease": "EASE, this project's", "popularity": "popularity, this project's"}
+GRACE = 900  # seconds for everything but fitting, after which a peer counts as stuck
+
+
+class Fitted(NamedTuple):
+    """A fitted peer: its scorer, its seconds of fitting, and its settings in words."""
+
+    scorer: "Scorer"
+    seconds: float
+    settings: str
+
+
+class TimeUp(Exception):
+    """The limit is reached while a library fits."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--split", type=Path, required=True, metavar="DIR", help="folder with train.txt, valid.txt and test.txt")
+    parser.add_argument("--mask", choices=("train", "train+valid"), default="train", help="left out at test (default: train)")
+    parser.add_argument("--only", metavar="NAME,NAME", help=f"some of {', '.join([*OURS, *PEERS])} (default: all)")
+    parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help="of fitting, for each peer (default: 120)")
+    parser.add_argument("--job", help=argparse.SUPPRESS)  # what the processes that it starts are told to do
+    parser.add_argument("--matrices", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.limit <= 0:
+        raise UserError(f"--limit {args.limit:g}: it must be above 0.")
+    if args.job == "read":
+        return save_matrices(args.split, args.matrices)
+    if args.job:
+        return print(json.dumps(peer_row(args.job, args.matrices, args.mask, args.limit)))
+
+    names = [name.strip().lower() for name in args.only.split(",")] if args.only else [*OURS, *PEERS]
+    for name in names:
+        if name not in OURS and name not in PEERS:
+            raise UserError(f"--only {name}: choose among {', '.join([*OURS, *PEERS])}.")
+    rows = our_rows(names, args.split, args.mask)
+    peers = [name for name in PEERS if name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--split", args.split, "--mask", args.mask, "--limit", str(args.limit), "--matrices", folder]
+        if peers and subprocess.run([*command, "--job", "read"]).returncode:
+            sys.exit(1)  # it has said why
+        for name in peers:
+            _bench.say(f"{name}: fitting")
+            figures = figures_of([*command, "--job", name], PEERS[name].environment, args.limit + GRACE)
+            rows.append(row_start(name) | figures)
+            _bench.say(f"{name}: {figures.get('error') or 'test NDCG@20 {ndcg@20:.4f} ({fit_seconds:.1f} s)'.format_map(figures)}")
+    about = {key: value for key, value in _bench.surroundings().items() if key != "peak_memory_mb"}
+    print(json.dumps({"rows": rows, "mask": args.mask, "limit": args.limit} | about, indent=1))
+    _bench.say("\n" + table(rows))
+
+
+def figures_of(command: list, environment: dict[str, str], timeout: float | None) -> dict[str, Any]:
+    """What a process prints as JSON (its last line, or all of it), or `error` and one line."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return {"error": f"not done after {timeout:g} seconds"}
+    if done.returncode:
+        return {"error": f"its process ended with {done.returncode}; standard error says more"}
+    # A library may print too, before the result.
+    return json.loads(done.stdout if done.stdout.startswith("{") else done.stdout.splitlines()[-1])
+
+
+def our_rows(names: list[str], split: Path, mask: str) -> list[dict[str, Any]]:
+    """The project's model, EASE and popularity, as published_split.py finds them."""
+    wanted = [name for name in OURS if name in names]
+    if not wanted:
+        return []
+    result = figures_of([sys.executable, HERE / "published_split.py", "--split", split, "--mask", mask], {}, None)
+    if "error" in result:
+        return [row_start(name) | result for name in wanted]
+    params = result["params"]
+    settings = {
+        "model": "{embedding_dim} factors, {n_layers} layers, temperature {temperature:g}, lr {lr:g}, {epochs} epochs".format_map(params),
+        "ease": f"lambda {result['ease']['lambda']:g}, the best on valid of {len(params['ease_lambdas'])}",
+        "popularity": "",
+    }
+    rows = []
+    for name in wanted:
+        figures = result[name]
+        memory = result["peak_memory_mb"] if name == "model" else None
+        rows.append(row_start(name) | figure_columns(figures, figures["valid"], figures["fit_seconds"], memory, settings[name]))
+    return rows
+
+
+def peer_row(name: str, matrices: Path, mask: str, limit: float) -> dict[str, Any]:
+    """Fit and measure one peer, in this process."""
+    try:
+        import scipy.sparse as sp
+
+        from movierec.ranking import evaluate
+
+        train, valid, test = (sp.load_npz(matrices / f"{part}.npz") for part in ("train", "valid", "test"))
+        fitted = PEERS[name].fit(train, valid, limit)
+        scorer = known_only(fitted.scorer, train)
+        on_test = evaluate(scorer, train, train if mask == "train" else train + valid, test, [20])
+        on_valid = evaluate(scorer, train, train, valid, [20])
+        return figure_columns(on_test, on_valid, fitted.seconds, _bench.surroundings()["peak_memory_mb"], fitted.settings)
+    except Exception as error:  # whatever a library does, the others go on
+        return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
+
+
+def row_start(name: str) -> dict[str, str | None]:
+    """A row's name, library and version (None where it is not installed)."""
+    if name in OURS:
+        project = tomllib.loads((_bench.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return {"name": OURS[name], "library": project["name"], "version": project["version"]}
+    library = PEERS[name].library
+    try:
+        version = importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        version = None
+    return {"name": PEERS[name].title, "library": library, "version": version}
+
+
+def figure_columns(test: dict, valid: dict, seconds: float, memory: int | None, settings: str) -> dict[str, Any]:
+    """The columns of a row that went well."""
+    figures = {"ndcg@20": test["ndcg@20"], "recall@20": test["recall@20"], "valid_ndcg@20": valid["ndcg@20"]}
+    rounded = {key: round(value, 6) for key, value in figures.items()}
+    return {"settings": settings} | rounded | {"fit_seconds": round(seconds, 3), "peak_memory_mb": memory}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows in Markdown, the best NDCG first and what failed last."""
+    lines = ["| model | NDCG@20 | Recall@20 | seconds | memory MB | settings |", "|---|---|---|---|---|---|"]
+    for row in sorted(rows, key=lambda row: -row.get("ndcg@20", -1)):
+        ours = row["name"] in OURS.values()
+        title = row["name"] if ours else f"{row['name']} ({' '.join(filter(None, (row['library'], row['version'])))})"
+        if "error" in row:
+            cells = ["–"] * 4 + [f"error: {row['error']}".replace("|", "\\|")]
+        else:
+            memory = "–" if row["peak_memory_mb"] is None else str(row["peak_memory_mb"])
+            cells = [f"{row['ndcg@20']:.4f}", f"{row['recall@20']:.4f}", f"{row['fit_seconds']:.1f}", memory, row["settings"]]
+        lines.append(f"| {' | '.join([title, *cells])} |")
+    return "\n".join(lines)
+
+
+def save_matrices(split: Path, folder: Path) -> None:
+    """The split as files that a peer loads: without DGL, and without what reading text takes."""
+    import scipy.sparse as sp
+    from published_split import read_split
+
+    for name, matrix in zip(("train", "valid", "test"), read_split(split)):
+        sp.save_npz(folder / f"{name}.npz", matrix)
+
+
+def known_only(scorer: "Scorer", train: "sp.csr_matrix") -> "Scorer":
+    """The scorer, but items without an interaction in train come last.
+
+    Some peers leave such an item at 0 or at its random start, which may be above what they have learned.
+    """
+    import numpy as np
+    import torch
+
+    unknown = torch.from_numpy(np.bincount(train.indices, minlength=train.shape[1]) == 0)
+    return lambda users: scorer(users).masked_fill(unknown, -torch.inf)
+
+
+@contextmanager
+def fitting(limit: float) -> Iterator[SimpleNamespace]:
+    """Times what is inside, and stops it at the limit; what has been learned by then is kept.
+
+    Gives:
+        `seconds`, and `note` for the settings, both to be read afterwards.
+    """
+
+    def ring(*_) -> None:
+        raise TimeUp
+
+    clock = SimpleNamespace(seconds=0.0, note="")
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    began = time.perf_counter()
+    try:
+        yield clock
+    except TimeUp:
+        clock.note = f", stopped after {limit:g} s"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        clock.seconds = time.perf_counter() - began
+
+
+def fit_als(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
+    """implicit's alternating least squares, with settings that were the best of a dozen on MovieLens 1M."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    model = AlternatingLeastSquares(factors=256, alpha=1.0, regularization=20, iterations=15, random_state=1)
+    with fitting(limit) as clock:
+        model.fit(train, show_progress=False)
+    return Fitted(factor_scorer(model), clock.seconds, "256 factors, alpha 1, regularization 20, 15 iterations" + clock.note)
+
+
+def fit_bpr(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
+    """implicit's Bayesian personalised ranking, with its default settings; with several threads no two runs are equal."""
+    from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+    model = BayesianPersonalizedRanking(factors=100, learning_rate=0.01, regularization=0.01, iterations=100, random_state=1)
+    with fitting(limit) as clock:
+        model.fit(train, show_progress=False)
+    return Fitted(factor_scorer(model), clock.seconds, "100 factors, lr 0.01, regularization 0.01, 100 iterations" + clock.note)
+
+
+def factor_scorer(model: Any) -> "Scorer":
+    """The scorer of a fitted implicit model; a bias is one of its factors."""
+    import torch
+
+    from movierec.ranking import dot_scorer
+
+    return dot_scorer(torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors))
+
+
+def fit_vaecf(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
+    """cornac's variational autoencoder with multinomial likelihood (Liang et al. 2018), with its default settings."""
+    import torch
+    from cornac.models import VAECF
+
+    model = VAECF(k=10, autoencoder_structure=[20], likelihood="mult", n_epochs=100, batch_size=100, learning_rate=0.001, beta=1.0, seed=1)
+    with fitting(limit) as clock:
+        model.fit(cornac_data(train))
+
+    def score(users):
+        with torch.no_grad():
+            return model.vae.decode(model.vae.encode(torch.from_numpy(train[users].toarray()))[0])
+
+    return Fitted(score, clock.seconds, "10 factors, hidden layer of 20, lr 0.001, batches of 100, 100 epochs" + clock.note)
+
+
+def fit_cornac_bpr(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
+    """cornac's Bayesian personalised ranking, with the settings of its README; a seed means one thread."""
+    import torch
+    from cornac.models import BPR
+
+    from movierec.ranking import dot_scorer
+
+    model = BPR(k=10, max_iter=200, learning_rate=0.001, lambda_reg=0.01, seed=123)
+    with fitting(limit) as clock:
+        model.fit(cornac_data(train))
+    users, items = (torch.from_numpy(vectors).float() for vectors in (model.get_user_vectors(), model.get_item_vectors()))
+    return Fitted(dot_scorer(users, items), clock.seconds, "10 factors, lr 0.001, regularization 0.01, 200 iterations" + clock.note)
+
+
+def cornac_data(train: "sp.csr_matrix") -> Any:
+    """Train as cornac's Dataset, with our numbers of users and items."""
+    import numpy as np
+    from cornac.data import Dataset
+
+    n_users, n_items = train.shape
+    rows, cols = train.nonzero()
+    triplets = (rows, cols, np.ones(len(rows), np.float32))
+    return Dataset(n_users, n_items, {user: user for user in range(n_users)}, {item: item for item in range(n_items)}, triplets, seed=1)
+
+
+def fit_lightgcn(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
+    """PyG's LightGCN, trained as in its examples/lightgcn.py; the weights that are best on valid are kept.
+
+    The example passes the edges as an index and normalises them at each step. Here the graph is a sparse
+    matrix, normalised once: PyG then computes the same in half the time.
+    """
+    import numpy as np
+    import torch
+    from torch_geometric.nn.conv.gcn_conv import gcn_norm
+    from torch_geometric.nn.models import LightGCN
+    from torch_geometric.utils import to_torch_csr_tensor
+
+    from movierec.ranking import dot_scorer, evaluate
+
+    warnings.filterwarnings("ignore", message="Sparse")  # torch's sparse matrices are in beta
+    torch.manual_seed(1)
+    batch_size, max_epochs, n_checks = 8192, 100, 10
+    seconds, steps, best, kept = 0.0, 0, (-1.0, 0), None
+    began = time.perf_counter()
+    n_users, n_items = train.shape
+    n_nodes = n_users + n_items
+    rows, cols = (torch.from_numpy(index.astype(np.int64)) for index in train.nonzero())
+    edges = torch.stack([rows, cols + n_users])  # items are numbered after users
+    both_ways, weights = gcn_norm(torch.cat([edges, edges.flip(0)], dim=1), None, n_nodes, add_self_loops=False)
+    graph = to_torch_csr_tensor(both_ways, weights, size=(n_nodes, n_nodes))
+    model = LightGCN(n_nodes, embedding_dim=64, num_layers=2, normalize=False)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    epoch_steps = -(-edges.shape[1] // batch_size)
+
+    def learn(batch: torch.Tensor) -> None:
+        liked = edges[:, batch]
+        others = torch.stack([liked[0], torch.randint(n_users, n_nodes, (len(batch),))])
+        pairs = torch.cat([liked, others], dim=1)
+        optimizer.zero_grad()
+        liked_rank, others_rank = model(graph, pairs).chunk(2)
+        model.recommendation_loss(liked_rank, others_rank, node_id=pairs.unique(), lambda_reg=1e-4).backward()
+        optimizer.step()
+
+    # An epoch may take longer than the limit on a CPU, so it is time that decides when to look at valid.
+    next_check = limit / n_checks
+    while seconds < limit and steps < max_epochs * epoch_steps:
+        if steps % epoch_steps == 0:
+            batches = torch.randperm(edges.shape[1]).split(batch_size)
+        learn(batches[steps % epoch_steps])
+        steps += 1
+        now = seconds + time.perf_counter() - began
+        if now < next_check and now < limit and steps < max_epochs * epoch_steps:
+            continue
+        seconds, next_check = now, now + limit / n_checks
+        with torch.no_grad():
+            users, items = model.get_embedding(graph).split([n_users, n_items])
+        ndcg = evaluate(known_only(dot_scorer(users, items), train), train, train, valid, [20])["ndcg@20"]
+        _bench.say(f"lightgcn, epoch {steps / epoch_steps:.2f}: valid NDCG@20 {ndcg:.4f} ({seconds:.1f} s)")
+        if ndcg > best[0]:
+            best, kept = (ndcg, steps), (users, items)
+        began = time.perf_counter()
+    note = f", stopped after {limit:g} s" if steps < max_epochs * epoch_steps else ""
+    settings = "64 factors, 2 layers, lr 0.001, L2 0.0001, batches of 8192, {:.1f} epochs (best: {:.1f})"
+    return Fitted(dot_scorer(*kept), seconds, settings.format(steps / epoch_steps, best[1] / epoch_steps) + note)
+
+
+class Peer(NamedTuple):
+    """A model of another library: its name there, how it is fitted, and environment variables for its process."""
+
+    title: str
+    library: str
+    fit: Callable[["sp.csr_matrix", "sp.csr_matrix", float], Fitted]
+    environment: dict[str, str] = {}
+
+
+PEERS = {
+    # implicit has threads of its own, and OpenBLAS' threads inside each slow it down many times, as it warns.
+    "als": Peer("ALS", "implicit", fit_als, {"OPENBLAS_NUM_THREADS": "1"}),
+    "bpr": Peer("BPR", "implicit", fit_bpr, {"OPENBLAS_NUM_THREADS": "1"}),
+    "vaecf": Peer("VAECF", "cornac", fit_vaecf),
+    "cornac-bpr": Peer("BPR", "cornac", fit_cornac_bpr),
+    "lightgcn": Peer("LightGCN", "torch-geometric", fit_lightgcn),
+}
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"peers: {error}")

@@ -1,0 +1,79 @@
+"""The benchmarks: what they print, and what they refuse."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from imports import ROOT
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory):
+    """A small split of two tastes; ids with gaps, a user without valid, one without test."""
+    folder, rng = tmp_path_factory.mktemp("split"), np.random.default_rng(0)
+    lines = {"train": [], "valid": [], "test": []}
+    for user in range(60):
+        liked = rng.permutation(np.arange(user % 2, 80, 2))[:30] * 7 + 100
+        for name, part in (("train", liked[:20]), ("valid", liked[20:23]), ("test", liked[23:])):
+            if (name, user) not in (("valid", 3), ("test", 4)):
+                lines[name].append(" ".join(map(str, [user * 10, *part])))
+    for name, rows in lines.items():
+        (folder / f"{name}.txt").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def published_split(*arguments):
+    command = [sys.executable, "benchmarks/published_split.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_published_split_prints_one_json_object(split):
+    done = published_split("--split", split, "--seeds", "1,2", "--set", "epochs=2", "--set", "embedding_dim=8", "--set", "ease_lambdas=[1, 10]")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    names = {f"{metric}@{k}" for metric in ("recall", "ndcg", "precision", "hit_rate", "mrr") for k in (10, 20, 40)}
+    for name in ("model", "ease", "popularity"):
+        assert names | {"valid", "fit_seconds", "evaluate_seconds"} <= set(result[name])
+        assert set(result[name]["valid"]) == names
+        assert all(0 <= result[name][key] <= 1 for key in names)
+    seeds = result["model"]["seeds"]
+    assert [run["seed"] for run in seeds] == [1, 2]
+    assert result["model"]["ndcg@20"] == pytest.approx(np.mean([run["ndcg@20"] for run in seeds]), abs=1e-6)
+    assert result["ease"]["lambda"] in (1, 10)
+    assert result["model"]["ndcg@20"] > 2 * result["popularity"]["ndcg@20"]
+    assert result["params"]["epochs"] == 2 and result["versions"]["torch"] and result["threads"] >= 1 and result["peak_memory_mb"] > 50
+
+
+def test_masking_valid_too_leaves_fewer_wrong_candidates(split):
+    settings = ("--set", "epochs=1", "--set", "embedding_dim=8", "--set", "ease_lambdas=[1]")
+    train, both = (json.loads(published_split("--split", split, "--mask", mask, *settings).stdout) for mask in ("train", "train+valid"))
+    assert both["ease"]["ndcg@20"] > train["ease"]["ndcg@20"]
+    assert both["ease"]["valid"] == train["ease"]["valid"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("valid.txt", None, "valid.txt is missing; --split needs a folder with train.txt, valid.txt and test.txt."),
+        ("valid.txt", "", "valid.txt holds no interaction."),
+        ("train.txt", "1 2 3\n4 x\n", "train.txt, line 2: '4 x' holds something that is not a whole number."),
+        ("test.txt", "0 107\n" + "\n".join(f"{u * 10} {i * 7 + 100}" for u in range(2) for i in range(80)), "stand in an earlier file too"),
+    ],
+)
+def test_a_split_that_cannot_be_used_is_refused(split, tmp_path, file, content, message):
+    for name in ("train.txt", "valid.txt", "test.txt"):
+        if (text := content if name == file else (split / name).read_text()) is not None:
+            (tmp_path / name).write_text(text)
+    done = published_split("--split", tmp_path)
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("lr", "--set lr: write it as key=value."), ("lr=abc", "lr is 'abc', but it must be"), ("lrr=1", "unknown key 'lrr'; did you mean 'lr'?")],
+)
+def test_a_setting_that_is_not_allowed_is_refused(split, setting, message):
+    done = published_split("--split", split, "--set", setting)
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
