@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from movierec.errors import UserError
-from movierec.interactions import cold, index_interactions, positives, rating_weights, split, to_csr
+from movierec.interactions import TEMPORAL, cold, index_interactions, positives, rating_weights, split, to_csr
 
-STRATEGIES = ("random", "user_temporal", "global_temporal")
+STRATEGIES = ("random", *TEMPORAL)
 
 
 def ratings_of(rows):
@@ -58,11 +58,13 @@ def test_users_and_items_are_numbered_in_the_order_of_their_ids():
 )
 def test_a_split_is_disjoint_complete_and_free_of_the_rows_order(strategy, seed, valid, test, shuffle):
     ratings = some_ratings(seed=seed)
-    interactions, *_ = index_interactions(ratings)
+    if strategy in TEMPORAL:  # of equal times the rows' order decides; here there are none
+        ratings["Timestamp"] = np.random.default_rng(seed).permutation(len(ratings))
+    interactions, *_ = index_interactions(ratings, strategy in TEMPORAL)
     parts = split(interactions, strategy, valid, test, seed)
-    together = pd.concat(parts).sort_values(["user", "item"], ignore_index=True)
-    pd.testing.assert_frame_equal(together, interactions)
-    shuffled, *_ = index_interactions(ratings.sample(frac=1, random_state=shuffle))
+    together, whole = (frame.sort_values(["user", "item"], ignore_index=True) for frame in (pd.concat(parts), interactions))
+    pd.testing.assert_frame_equal(together, whole)
+    shuffled, *_ = index_interactions(ratings.sample(frac=1, random_state=shuffle), strategy in TEMPORAL)
     for part, again in zip(parts, split(shuffled, strategy, valid, test, seed)):
         pd.testing.assert_frame_equal(part, again)
 
@@ -83,12 +85,24 @@ def test_random_depends_on_the_seed_alone():
     assert not first.equals(other)
 
 
-def test_user_temporal_takes_each_users_latest_and_of_equal_times_the_higher_id():
-    interactions, *_ = index_interactions(ratings_of([(1, i, 5, t) for i, t in enumerate([50, 10, 10, 10, 40, 0, 60, 5, 5, 20])]))
+def test_user_temporal_takes_each_users_latest_and_of_equal_times_the_later_row():
+    interactions, *_ = index_interactions(ratings_of([(1, i, 5, t) for i, t in enumerate([50, 10, 10, 10, 40, 0, 60, 5, 5, 20])]), in_time=True)
+    assert interactions["item"].tolist() == [5, 7, 8, 1, 2, 3, 9, 4, 0, 6]
     parts = split(interactions, "user_temporal", 0.1, 0.2, 1)
-    assert sorted(parts.test["item"]) == [0, 6] and parts.valid["item"].tolist() == [4]
-    tied, *_ = index_interactions(ratings_of([(1, i, 5, 7) for i in range(10)]))
-    assert split(tied, "user_temporal", 0.1, 0.2, 1).test["item"].tolist() == [8, 9]
+    assert parts.test["item"].tolist() == [0, 6] and parts.valid["item"].tolist() == [4]
+    tied, *_ = index_interactions(ratings_of([(1, i, 5, 7) for i in (3, 9, 1, 0, 2, 8, 4, 5, 7, 6)]), in_time=True)
+    assert split(tied, "user_temporal", 0.1, 0.2, 1).test["item"].tolist() == [7, 6]
+
+
+def test_leave_one_out_takes_the_last_for_test_and_the_one_before_for_validation():
+    rows = [(1, 30, 5, 9), (1, 10, 5, 2), (1, 20, 5, 9), (1, 40, 5, 1), (2, 10, 5, 3), (2, 40, 5, 4), (3, 20, 5, 5)]
+    interactions, _, item_ids = index_interactions(ratings_of(rows), in_time=True)
+    parts = split(interactions, "leave_one_out", 0.4, 0.4, 1)  # the fractions play no part
+    movies = [[(int(row.user), int(item_ids[row.item])) for row in part.itertuples()] for part in parts]
+    # Users with two movies have no validation, those with one no test either.
+    assert movies == [[(0, 40), (0, 10), (1, 10), (2, 20)], [(0, 30)], [(0, 20), (1, 40)]]
+    with pytest.raises(UserError, match="leave_one_out leaves no interaction in valid, out of 2; change the split_strategy"):
+        split(index_interactions(ratings_of([(1, 1, 5, 1), (1, 2, 5, 2)]), in_time=True)[0], "leave_one_out", 0.1, 0.1, 1)
 
 
 def test_global_temporal_cuts_once_and_never_within_a_second():
@@ -106,7 +120,7 @@ def test_an_empty_part_is_an_error():
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_whoever_is_not_in_train_is_listed_as_cold(strategy):
-    interactions, *_ = index_interactions(some_ratings(seed=3))
+    interactions, *_ = index_interactions(some_ratings(seed=3), strategy in TEMPORAL)
     parts = split(interactions, strategy, 0.2, 0.3, 1)
     listed = cold(parts)
     for kind in ("user", "item"):
@@ -123,3 +137,4 @@ def test_ratings_weigh_relative_to_their_mean():
     ratings = np.array([3, 4, 5], np.float32)
     assert rating_weights(ratings, 0.0).tolist() == [1, 1, 1]
     np.testing.assert_allclose(rating_weights(ratings, 1.0), [0.75, 1, 1.25])
+    np.testing.assert_allclose(rating_weights(np.array([4, 1], np.float32), 1.0, ratings), [1, 0.25])
