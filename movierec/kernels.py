@@ -31,7 +31,7 @@ import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
 
-from movierec.graph import Graph
+from movierec.graph import Graph, weighted_sum
 from movierec.linear_algebra import invert_spd_
 from movierec.ranking import Scorer
 
@@ -67,6 +67,15 @@ class Side(NamedTuple):
 
     inverse: torch.Tensor  # P, (n, n) float32, symmetric
     powers: Powers
+    kernel: Kernel
+
+
+class Nodes(NamedTuple):
+    """Users, or items, as a kernel sees them."""
+
+    rows: sp.csr_matrix  # (n, m), whom each is linked to, with the links' weights
+    h: torch.Tensor  # (n, dim), unit vectors
+    features: np.ndarray  # (n, n_features)
 
 
 def degree_power(degree: np.ndarray, power: float) -> torch.Tensor:
@@ -74,39 +83,46 @@ def degree_power(degree: np.ndarray, power: float) -> torch.Tensor:
     return torch.from_numpy(np.maximum(degree, 1.0) ** power).float().unsqueeze(1)
 
 
-def kernel_matrix(rows: sp.csr_matrix, to_rows: Callable, h: torch.Tensor, features: np.ndarray, kernel: Kernel) -> torch.Tensor:
-    """K: (n, n) float32.
+def kernel_matrix(some: Nodes, nodes: Nodes, to_nodes: Callable, kernel: Kernel) -> torch.Tensor:
+    """K between some and all of a side: (n_some, n) float32.
 
     Args:
-        rows: (n, m), whom each of the side is linked to, with the links' weights.
-        to_rows: sums over the links, (m, k) to (n, k): the graph carries the products of histories, from
-            a chunk of rows to the other side and back to all rows.
-        h: unit vectors of the side, (n, dim).
-        features: (n, n_features).
+        some: the rows of K.
+        nodes: its columns.
+        to_nodes: sums over their links, (m, k) to (n, k): the graph carries the products of histories, from
+            a chunk of `some` to the other side and on to `nodes`.
         kernel: its numbers.
     """
-    squared = degree_power(np.bincount(rows.indices, minlength=rows.shape[1]), 2 * kernel.scale_power)  # (m, 1)
-    length = torch.from_numpy(rows.multiply(rows) @ squared.numpy()).sqrt().clamp(min=1e-6)  # (n, 1)
-    f = F.normalize(torch.from_numpy(features).float())
-    out = torch.empty(len(h), len(h))
-    for begin in range(0, len(h), CHUNK):
+    squared = degree_power(np.bincount(nodes.rows.indices, minlength=nodes.rows.shape[1]), 2 * kernel.scale_power)  # (m, 1)
+    length, some_length = (
+        torch.from_numpy(side.rows.multiply(side.rows) @ squared.numpy()).sqrt().clamp(min=1e-6) for side in (nodes, some)
+    )  # (n, 1), (n_some, 1)
+    f, some_f = (F.normalize(torch.from_numpy(side.features).float()) for side in (nodes, some))
+    out = torch.empty(len(some.h), len(nodes.h))
+    for begin in range(0, len(some.h), CHUNK):
         at = slice(begin, begin + CHUNK)
-        links = torch.from_numpy(rows[at].toarray().T)  # (m, chunk)
-        history = (to_rows(links * squared) / length).T / length[at]  # (chunk, n)
-        exponent = kernel.history_weight * (history - 1) + kernel.graph_weight * (h[at] @ h.T - 1)
+        links = torch.from_numpy(some.rows[at].toarray().T)  # (m, chunk)
+        history = (to_nodes(links * squared) / length).T / some_length[at]  # (chunk, n)
+        exponent = kernel.history_weight * (history - 1) + kernel.graph_weight * (some.h[at] @ nodes.h.T - 1)
         if kernel.feature_weight:
-            exponent += kernel.feature_weight * (f[at] @ f.T - 1)
+            exponent += kernel.feature_weight * (some_f[at] @ f.T - 1)
         torch.exp(exponent, out=out[at])
     return out
 
 
 def fit_side(
-    matrix: torch.Tensor, scorer: Callable[[Side], Scorer], quality: Callable[[Scorer], float], noises: tuple[float, ...], powers: tuple[Powers, ...]
+    matrix: torch.Tensor,
+    kernel: Kernel,
+    scorer: Callable[[Side], Scorer],
+    quality: Callable[[Scorer], float],
+    noises: tuple[float, ...],
+    powers: tuple[Powers, ...],
 ) -> Side:
     """Invert K + noise I, with the noise and the powers that rank best on validation.
 
     Args:
         matrix: K, (n, n).
+        kernel: that it was made with.
         scorer: the scores that a side gives.
         quality: of scores, on validation; more is better.
         noises: in rising order; the first that does not help ends the search.
@@ -117,7 +133,7 @@ def fit_side(
         inverse = matrix.clone()
         inverse.diagonal().add_(noise)
         invert_spd_(inverse)
-        sides = [Side(inverse, choice) for choice in powers]
+        sides = [Side(inverse, choice, kernel) for choice in powers]
         qualities = [quality(scorer(side)) for side in sides]
         if max(qualities) <= best_quality:
             break
@@ -130,15 +146,15 @@ def fit_side(
 def fit_users(graph: Graph, h_user: torch.Tensor, gender_weight: float, quality: Callable[[Scorer], float]) -> Side:
     """The part that knows a user by other users; see `fit_side`."""
     kernel = USER_KERNEL._replace(feature_weight=gender_weight)
-    matrix = kernel_matrix(graph.matrix, graph.to_users, h_user, graph.user_gender, kernel)
-    return fit_side(matrix, lambda side: user_scorer(graph, side), quality, USER_NOISES, USER_POWERS)
+    users = Nodes(graph.matrix, h_user, graph.user_gender)
+    return fit_side(kernel_matrix(users, users, graph.to_users, kernel), kernel, lambda side: user_scorer(graph, side), quality, USER_NOISES, USER_POWERS)
 
 
 def fit_items(graph: Graph, h_item: torch.Tensor, genre_weight: float, quality: Callable[[Scorer], float]) -> Side:
     """The part that knows a movie by other movies; see `fit_side`."""
     kernel = ITEM_KERNEL._replace(feature_weight=genre_weight)
-    matrix = kernel_matrix(graph.matrix.T.tocsr(), graph.to_items, h_item, graph.item_genres, kernel)
-    return fit_side(matrix, lambda side: item_scorer(graph, side), quality, ITEM_NOISES, ITEM_POWERS)
+    items = Nodes(graph.matrix.T.tocsr(), h_item, graph.item_genres)
+    return fit_side(kernel_matrix(items, items, graph.to_items, kernel), kernel, lambda side: item_scorer(graph, side), quality, ITEM_NOISES, ITEM_POWERS)
 
 
 def user_scorer(graph: Graph, side: Side) -> Scorer:
@@ -147,9 +163,37 @@ def user_scorer(graph: Graph, side: Side) -> Scorer:
     return lambda users: graph.to_items(side.inverse[:, torch.from_numpy(users)] * says).T
 
 
-def item_scorer(graph: Graph, side: Side) -> Scorer:
-    """Scores by movies with a like public: from every item that a user has a message to that user, a row of weights."""
+def folded_user_scorer(graph: Graph, side: Side, h_user: torch.Tensor, some: Nodes) -> Scorer:
+    """The same for users of any history, known from training or not: K P Y, with K between them and those of training.
+
+    Args:
+        graph: of training.
+        side: the fitted part.
+        h_user: vectors of the users of training.
+        some: the users to score, by index.
+    """
+    says = degree_power(np.diff(graph.matrix.indptr), side.powers.says)
+    everyone = Nodes(graph.matrix, h_user, graph.user_gender)
+
+    def score(users: np.ndarray) -> torch.Tensor:
+        chosen = Nodes(some.rows[users], some.h[torch.from_numpy(users)], some.features[users])
+        kernel = kernel_matrix(chosen, everyone, graph.to_users, side.kernel)  # (n, n_users)
+        return graph.to_items((side.inverse @ kernel.T) * says).T
+
+    return score
+
+
+def item_scorer(graph: Graph, side: Side, rows: sp.csr_matrix | None = None) -> Scorer:
+    """Scores by movies with a like public: from every item that a user has a message to that user, a row of weights.
+
+    Args:
+        graph: of training.
+        side: the fitted part.
+        rows: (n, n_items), the users' histories with the weight of each interaction; those of training if left out.
+    """
     degree = np.bincount(graph.matrix.indices, minlength=graph.n_items)
     weights = side.inverse / -side.inverse.diagonal()  # (n_items, n_items)
     weights *= degree_power(degree, side.powers.says) * degree_power(degree, side.powers.popularity).T
-    return lambda users: graph.to_some_users(weights, users)
+    if rows is None:
+        return lambda users: graph.to_some_users(weights, users)
+    return lambda users: weighted_sum(rows[users])(weights)

@@ -8,7 +8,7 @@ from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from movierec.graph import Graph
+from movierec.graph import Graph, node_scale, weighted_sum
 
 START_SCALE = 0.1  # standard deviation of the embeddings' entries at the start
 
@@ -42,6 +42,31 @@ class LightGCN(nn.Module):
             h_user, h_item = self.graph.propagate(h_user, h_item)
             sum_user, sum_item = sum_user + h_user, sum_item + h_item
         return F.normalize(sum_user), F.normalize(sum_item)
+
+    def item_messages(self) -> torch.Tensor:
+        """What each item sends to its users, summed over the steps of propagation: (n_items, dim); see `fold_in`."""
+        h_user, h_item = self.user_embedding, self.item_embedding
+        out = torch.zeros_like(h_item)
+        for _ in range(self.n_layers):
+            out = out + h_item
+            h_user, h_item = self.graph.propagate(h_user, h_item)
+        return self.graph.from_items(out)
+
+
+def fold_in(user_embedding: torch.Tensor, item_messages: torch.Tensor, rows: sp.csr_matrix) -> torch.Tensor:
+    """Users' vectors from any history, without training: the last step of propagation, over these interactions.
+
+    With the interactions of training it gives what `LightGCN` gives.
+
+    Args:
+        user_embedding: layer 0, (n, dim); zeros for someone new.
+        item_messages: (n_items, dim).
+        rows: (n, n_items), the weight of each interaction.
+
+    Returns:
+        (n, dim), unit vectors.
+    """
+    return F.normalize(user_embedding + weighted_sum(rows)(item_messages) * node_scale(rows, axis=1))
 
 
 def spectral_start(train: sp.csr_matrix, dim: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

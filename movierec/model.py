@@ -1,4 +1,4 @@
-"""The whole model: vectors from the graph, users of like taste, movies with a like public, mixed."""
+"""The whole model: vectors from the graph, users of like taste, movies with a like public, and what comes next, mixed."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,8 +9,11 @@ import torch
 
 from movierec.errors import UserError
 from movierec.graph import Graph
-from movierec.kernels import Powers, Side, fit_items, fit_users, item_scorer, user_scorer
-from movierec.lightgcn import LightGCN, spectral_start
+from movierec.history import Known
+from movierec.kernels import Kernel, Nodes, Powers, Side, fit_items, fit_users, folded_user_scorer, item_scorer, user_scorer
+from movierec.lightgcn import LightGCN, fold_in, spectral_start
+from movierec.next_movie import NextMovie, stored_next
+from movierec.next_training import NextSettings, fit_next
 from movierec.ranking import CHUNK, Scorer, best_unseen, dot_scorer, evaluate, hits, per_user, users_to_rank
 from movierec.training import Epoch, Settings, fit
 
@@ -20,6 +23,7 @@ MIXES = (
     (0.6, 0.2, 0.2), (0.4, 0.3, 0.3), (0.3, 0.4, 0.3), (0.3, 0.3, 0.4), (0.2, 0.4, 0.4),
 )  # fmt: skip
 MIXES_WITHOUT_A_PART = ((0.7, 0.3, 0.0), (0.5, 0.5, 0.0), (0.3, 0.7, 0.0), (0.7, 0.0, 0.3), (0.5, 0.0, 0.5), (0.3, 0.0, 0.7))
+NEXT_SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0)  # of what comes next; the rest is taste, the mix above
 SAMPLE = 2000  # validation users that choose a kernel's noise and powers; all of them choose the mix
 
 
@@ -28,28 +32,57 @@ class Model(NamedTuple):
 
     h_user: torch.Tensor  # (n_users, dim), unit vectors
     h_item: torch.Tensor  # (n_items, dim), unit vectors
+    user_embedding: torch.Tensor  # (n_users, dim) and
+    item_messages: torch.Tensor  # (n_items, dim): what `fold_in` makes the vectors of users from
     users: Side | None  # None where the part is left out
     items: Side | None
     mix: tuple[float, float, float]  # shares of graph, users and items in the score
+    next: NextMovie | None = None  # where the split follows time
+    next_share: float = 0.0  # of `next` in the score
 
-    def scorer(self, graph: Graph) -> Scorer:
-        """Scores for the users of the graph, mixed from the parts."""
-        return mixed_scorer(self.parts(graph), self.mix)
+    def scorer(self, graph: Graph, known: Known | None = None) -> Scorer:
+        """Scores, mixed from the parts.
 
-    def parts(self, graph: Graph) -> tuple[Scorer | None, ...]:
-        """The scorers of graph, users and items; None for a part that is left out."""
+        Args:
+            graph: of training.
+            known: the users' histories, for a model that follows time; else they are those of training.
+        """
+        if self.next is None:
+            return mixed_scorer(self.parts(graph), self.mix)
+        taste = mixed_scorer(self.parts(graph, known), self.mix)
+        return mixed_scorer((taste, self.next.scorer(known.history)), (1 - self.next_share, self.next_share))
+
+    def parts(self, graph: Graph, known: Known | None = None) -> tuple[Scorer | None, ...]:
+        """The scorers of graph, users and items; None for a part that is left out.
+
+        Args:
+            graph: of training.
+            known: the users' histories, if they are others than those of training.
+        """
+        if known is None:
+            return (
+                dot_scorer(self.h_user, self.h_item),
+                self.users and user_scorer(graph, self.users),
+                self.items and item_scorer(graph, self.items),
+            )
+        h_user = fold_in(self.user_embedding[torch.from_numpy(known.users)], self.item_messages, known.matrix)
+        some = Nodes(known.matrix, h_user, graph.user_gender[known.users])
         return (
-            dot_scorer(self.h_user, self.h_item),
-            self.users and user_scorer(graph, self.users),
-            self.items and item_scorer(graph, self.items),
+            dot_scorer(h_user, self.h_item),
+            self.users and folded_user_scorer(graph, self.users, self.h_user, some),
+            self.items and item_scorer(graph, self.items, known.matrix),
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As arrays, to be stored; of a symmetric matrix, the lower triangle."""
-        arrays = {"h_user": self.h_user.numpy(), "h_item": self.h_item.numpy(), "mix": np.array(self.mix)}
+        arrays = {name: getattr(self, name).numpy() for name in ("h_user", "h_item", "user_embedding", "item_messages")}
+        arrays["mix"] = np.array(self.mix)
         for name, side in (("users", self.users), ("items", self.items)):
             if side:
-                arrays |= {f"{name}_inverse": lower_triangle(side.inverse), f"{name}_powers": np.array(side.powers)}
+                arrays[f"{name}_inverse"] = lower_triangle(side.inverse)
+                arrays |= {f"{name}_powers": np.array(side.powers), f"{name}_kernel": np.array(side.kernel)}
+        if self.next:
+            arrays |= {f"next.{name}": array for name, array in self.next.arrays().items()} | {"next_share": np.array(self.next_share)}
         return arrays
 
 
@@ -59,17 +92,26 @@ def stored_model(arrays: dict[str, np.ndarray], graph: Graph) -> Model:
     Raises:
         UserError: the model belongs to another graph.
     """
-    h_user, h_item = torch.from_numpy(arrays["h_user"]), torch.from_numpy(arrays["h_item"])
+    h_user, h_item, user_embedding, item_messages = (
+        torch.from_numpy(arrays[name]) for name in ("h_user", "h_item", "user_embedding", "item_messages")
+    )
     if (len(h_user), len(h_item)) != (graph.n_users, graph.n_items):
         raise UserError(
             f"the model knows {len(h_user):,} users and {len(h_item):,} movies, the graph {graph.n_users:,} and {graph.n_items:,}; "
             "run `dvc repro`."
         )
-    sides = (
-        Side(symmetric(arrays[f"{name}_inverse"]), Powers(*arrays[f"{name}_powers"].tolist())) if f"{name}_inverse" in arrays else None
-        for name in ("users", "items")
-    )
-    return Model(h_user, h_item, *sides, tuple(arrays["mix"].tolist()))
+
+    def side(name: str) -> Side | None:
+        if f"{name}_inverse" not in arrays:
+            return None
+        powers, kernel = (arrays[f"{name}_{field}"].tolist() for field in ("powers", "kernel"))
+        return Side(symmetric(arrays[f"{name}_inverse"]), Powers(*powers), Kernel(*kernel))
+
+    following = {name.removeprefix("next."): array for name, array in arrays.items() if name.startswith("next.")}
+    return Model(
+        h_user, h_item, user_embedding, item_messages, side("users"), side("items"), tuple(arrays["mix"].tolist()),
+        stored_next(following) if following else None, float(arrays.get("next_share", 0.0)),
+    )  # fmt: skip
 
 
 def lower_triangle(matrix: torch.Tensor) -> np.ndarray:
@@ -100,9 +142,10 @@ def mixed_scorer(parts: tuple[Scorer | None, ...], mix: tuple[float, ...]) -> Sc
     return lambda users: sum(share * standardised(scorer(users)) for scorer, share in used)
 
 
-def mix_quality(parts: tuple[Scorer | None, ...], train: sp.csr_matrix, valid: sp.csr_matrix) -> dict[tuple[float, ...], float]:
-    """Validation NDCG@20 of each possible mix; each part scores each user once."""
-    mixes = MIXES if all(parts) else MIXES + MIXES_WITHOUT_A_PART
+def mix_quality(
+    parts: tuple[Scorer | None, ...], mixes: tuple[tuple[float, ...], ...], train: sp.csr_matrix, valid: sp.csr_matrix
+) -> dict[tuple[float, ...], float]:
+    """Validation NDCG@20 of each of the mixes whose parts are there; each part scores each user once."""
     mixes = [mix for mix in mixes if all(part or not share for part, share in zip(parts, mix))]
     users = users_to_rank(valid, train)
     found = {mix: [] for mix in mixes}
@@ -147,6 +190,7 @@ def train_model(
     settings: Settings,
     report: Callable[[Epoch], None] = lambda epoch: None,
     on_device: Graph | None = None,
+    known: Known | None = None,
 ) -> Trained:
     """Train the graph model, fit the kernels on its vectors, and choose the mix on validation.
 
@@ -162,12 +206,15 @@ def train_model(
         settings: of the training.
         report: called after each epoch.
         on_device: the same graph on a GPU, to train the graph part there; the kernels are fitted on the CPU.
+        known: the interactions of train in time, if users will have longer histories when recommended to; the mix
+            is then chosen on scores that are made as they will be then.
     """
     start = spectral_start(train, dim, settings.seed)
     network = LightGCN(on_device or graph, start, n_layers).to((on_device or graph).device)
     fitted = fit(network, train, valid, settings, report)
     with torch.no_grad():
         h_user, h_item = (h.cpu() for h in network())
+        item_messages = network.item_messages().cpu()
     some = sample_users(valid, train, SAMPLE)
 
     def quality(scorer: Scorer) -> float:
@@ -175,6 +222,44 @@ def train_model(
 
     users = fit_users(graph, h_user, gender_weight, quality) if len(h_user) <= kernel_max_nodes else None
     items = fit_items(graph, h_item, genre_weight, quality) if len(h_item) <= kernel_max_nodes else None
-    model = Model(h_user, h_item, users, items, MIXES[0])
-    ndcg = mix_quality(model.parts(graph), train, valid)
+    model = Model(h_user, h_item, network.user_embedding.detach().cpu(), item_messages, users, items, MIXES[0])
+    mixes = MIXES if users and items else MIXES + MIXES_WITHOUT_A_PART
+    ndcg = mix_quality(model.parts(graph, known), mixes, train, valid)
     return Trained(model._replace(mix=max(ndcg, key=ndcg.get)), fitted.history, fitted.best, ndcg)
+
+
+class TrainedNext(NamedTuple):
+    """What `train_next` returns."""
+
+    model: Model
+    history: list[Epoch]
+    valid_ndcg: dict[tuple[float, ...], float]  # shares of taste and of what comes next, to validation NDCG@20
+
+
+def train_next(
+    model: Model,
+    graph: Graph,
+    known: Known,
+    train: sp.csr_matrix,
+    valid: sp.csr_matrix,
+    network: NextMovie,
+    settings: NextSettings,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> TrainedNext:
+    """Add the part that knows what comes next, and choose its share on validation.
+
+    Args:
+        model: trained without it.
+        graph: of train.
+        known: the interactions of train, in time.
+        train: (n_users, n_items).
+        valid: (n_users, n_items), makes each choice.
+        network: the part, untrained.
+        settings: of its training.
+        report: called after each epoch.
+    """
+    network.start_(known.history, settings.seed)
+    history = fit_next(network, known.history, valid, train, settings, report)
+    parts = (mixed_scorer(model.parts(graph, known), model.mix), network.scorer(known.history))
+    ndcg = mix_quality(parts, tuple((1 - share, share) for share in NEXT_SHARES), train, valid)
+    return TrainedNext(model._replace(next=network, next_share=max(ndcg, key=ndcg.get)[1]), history, ndcg)

@@ -9,7 +9,7 @@ from sklearn.gaussian_process.kernels import RBF
 
 from movierec.baselines import ease, gram
 from movierec.graph import Graph
-from movierec.kernels import ITEM_KERNEL, USER_KERNEL, Powers, Side, fit_side, item_scorer, kernel_matrix, user_scorer
+from movierec.kernels import ITEM_KERNEL, USER_KERNEL, Nodes, Powers, Side, fit_side, folded_user_scorer, item_scorer, kernel_matrix, user_scorer
 from movierec.linear_algebra import invert_spd_
 
 
@@ -51,11 +51,14 @@ def test_both_kernels_are_their_formula(random_interactions, graph_of):
     train = sp.csr_matrix(dense.astype(np.float32))
     graph = Graph(graph_of(train))
     h_user, h_item = unit_vectors(30), unit_vectors(20)
-    none_user, none_item = np.zeros((30, 0)), np.zeros((20, 0))
-    k_user = kernel_matrix(train, graph.to_users, h_user, none_user, USER_KERNEL)
-    k_item = kernel_matrix(train.T.tocsr(), graph.to_items, h_item, none_item, ITEM_KERNEL)
+    users, items = Nodes(train, h_user, np.zeros((30, 0))), Nodes(train.T.tocsr(), h_item, np.zeros((20, 0)))
+    k_user = kernel_matrix(users, users, graph.to_users, USER_KERNEL)
+    k_item = kernel_matrix(items, items, graph.to_items, ITEM_KERNEL)
     np.testing.assert_allclose(k_user, plain_kernel(dense, h_user.numpy(), USER_KERNEL), atol=1e-5)
     np.testing.assert_allclose(k_item, plain_kernel(dense.T, h_item.numpy(), ITEM_KERNEL), atol=1e-5)
+    some = np.array([7, 4, 0])
+    between = kernel_matrix(Nodes(train[some], h_user[torch.from_numpy(some)], np.zeros((3, 0))), users, graph.to_users, USER_KERNEL)
+    np.testing.assert_allclose(between, k_user[torch.from_numpy(some)], atol=1e-6)
 
 
 def test_features_and_edge_weights_count_in_the_kernel(random_interactions, graph_of):
@@ -64,7 +67,8 @@ def test_features_and_edge_weights_count_in_the_kernel(random_interactions, grap
     graph, h = Graph(graph_of(weighted)), unit_vectors(20)
     features = np.eye(2)[np.arange(20) % 2]
     kernel = USER_KERNEL._replace(feature_weight=0.5)
-    ours = kernel_matrix(graph.matrix, graph.to_users, h, features, kernel)
+    users = Nodes(graph.matrix, h, features)
+    ours = kernel_matrix(users, users, graph.to_users, kernel)
     degree = (weighted.toarray() > 0).sum(axis=0)
     scaled = weighted.toarray() * np.maximum(degree, 1) ** kernel.scale_power
     scaled /= np.linalg.norm(scaled, axis=1, keepdims=True)
@@ -80,13 +84,30 @@ def test_user_scores_rank_unseen_items_as_the_posterior_mean_does(random_interac
     features = unit_vectors(30).double()
     matrix = (features @ features.T - 1).exp().float()  # of unit vectors, that is exp(-|a - b|^2 / 2)
     inverse = matrix + noise * torch.eye(30)
-    side = Side(invert_spd_(inverse), Powers(0.0, 0.0))
+    side = Side(invert_spd_(inverse), Powers(0.0, 0.0), USER_KERNEL)
     ours = user_scorer(graph, side)(np.arange(30)).numpy()
 
     process = GaussianProcessRegressor(RBF(1.0), alpha=noise, optimizer=None)
     theirs = process.fit(features.numpy(), dense).predict(features.numpy())
     unseen = dense == 0
     np.testing.assert_allclose(noise * ours[unseen], theirs[unseen], atol=1e-4)
+
+
+def test_users_of_any_history_get_the_same_posterior_mean(random_interactions, graph_of):
+    """Those of training, with their own history, rank as before; others as scikit-learn predicts for them."""
+    train, noise = random_interactions(30, 20, density=0.2), 0.7
+    graph, h, none = Graph(graph_of(train)), unit_vectors(30), np.zeros((30, 2), np.int8)
+    everyone = Nodes(graph.matrix, h, none)
+    matrix = kernel_matrix(everyone, everyone, graph.to_users, USER_KERNEL)
+    side = Side(invert_spd_(matrix + noise * torch.eye(30)), Powers(0.0, 0.0), USER_KERNEL)
+    unseen = train.toarray() == 0
+    folded = folded_user_scorer(graph, side, h, everyone)(np.arange(30)).numpy()
+    np.testing.assert_allclose(folded[unseen], noise * user_scorer(graph, side)(np.arange(30)).numpy()[unseen], atol=1e-4)
+
+    others = Nodes(random_interactions(4, 20, density=0.3, seed=5), unit_vectors(4, seed=5), none[:4])
+    between = kernel_matrix(others, everyone, graph.to_users, USER_KERNEL).double().numpy()
+    expected = between @ np.linalg.solve(matrix.double().numpy() + noise * np.eye(30), train.toarray())
+    np.testing.assert_allclose(folded_user_scorer(graph, side, h, others)(np.arange(4)), expected, atol=1e-4)
 
 
 def test_user_scores_weigh_what_others_say_by_their_degree(random_interactions, graph_of):
@@ -96,7 +117,7 @@ def test_user_scores_weigh_what_others_say_by_their_degree(random_interactions, 
     says = np.maximum(dense.sum(axis=1), 1) ** -0.35
     expected = -p.numpy() @ (says[:, None] * dense)
     users = np.array([5, 0])
-    ours = user_scorer(Graph(graph_of(train)), Side(p, Powers(-0.35, 0.0)))(users)
+    ours = user_scorer(Graph(graph_of(train)), Side(p, Powers(-0.35, 0.0), USER_KERNEL))(users)
     np.testing.assert_allclose(ours, expected[users], atol=1e-5)
 
 
@@ -104,7 +125,7 @@ def test_item_scores_with_the_linear_kernel_are_those_of_ease(random_interaction
     train = random_interactions(40, 15)
     inverse = torch.from_numpy(np.linalg.inv(gram(train) + 3 * np.eye(15))).float()
     users = np.array([7, 0, 3])
-    ours = item_scorer(Graph(graph_of(train)), Side(inverse, Powers(0.0, 0.0)))(users).numpy()
+    ours = item_scorer(Graph(graph_of(train)), Side(inverse, Powers(0.0, 0.0), ITEM_KERNEL))(users).numpy()
     seen = train.toarray()[users] > 0
     # EASE has no weight from an item to itself; that only touches scores of seen items.
     np.testing.assert_allclose(ours[~seen], (train[users] @ ease(gram(train), 3))[~seen], atol=1e-5)
@@ -121,6 +142,6 @@ def test_noise_rises_as_long_as_it_helps_and_the_best_powers_are_kept():
         asked.append((noise, side.powers.says))
         return quality_of(noise, side.powers)
 
-    best = fit_side(torch.zeros(3, 3), lambda side: side, quality, (1.0, 2.0, 4.0, 8.0), (Powers(0.0, 0.0), Powers(1.0, 0.0)))
+    best = fit_side(torch.zeros(3, 3), USER_KERNEL, lambda side: side, quality, (1.0, 2.0, 4.0, 8.0), (Powers(0.0, 0.0), Powers(1.0, 0.0)))
     assert asked == [(1.0, 0.0), (1.0, 1.0), (2.0, 1.0), (4.0, 1.0)]
     assert best.powers == Powers(1.0, 0.0) and best.inverse[0, 0].item() == pytest.approx(1 / 2)

@@ -1,12 +1,18 @@
 """The parts together: mixing, choosing the mix on validation, storing."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 
 from movierec.errors import UserError
 from movierec.graph import Graph
-from movierec.model import MIXES, mix_quality, mixed_scorer, sample_users, standardised, stored_model, train_model
+from movierec.history import Known, history, known_by
+from movierec.lightgcn import fold_in
+from movierec.model import MIXES, NEXT_SHARES, mix_quality, mixed_scorer, sample_users, standardised, stored_model, train_model, train_next
+from movierec.next_movie import NextMovie
+from movierec.next_training import NextSettings
 from movierec.ranking import evaluate, users_to_rank
 from movierec.storage import read_arrays, write_arrays
 from movierec.training import Settings
@@ -50,7 +56,7 @@ def test_the_quality_of_each_mix_is_what_evaluation_measures(random_interactions
     result = train_model(graph, train, valid, 8, 2, 1000, 0.0, 0.0, SETTINGS)
     parts = result.model.parts(graph)
     assert set(result.valid_ndcg) == set(MIXES)
-    for mix, ndcg in mix_quality(parts, train, valid).items():
+    for mix, ndcg in mix_quality(parts, MIXES, train, valid).items():
         assert ndcg == pytest.approx(evaluate(mixed_scorer(parts, mix), train, train, valid, [20])["ndcg@20"])
     assert result.valid_ndcg[result.model.mix] == max(result.valid_ndcg.values())
 
@@ -90,3 +96,69 @@ def test_training_by_torchs_messages_gives_what_training_by_dgls_gives(checkerbo
     models = [train_model(by_dgl, train, missing, 8, 2, 1000, 0.0, 0.0, SETTINGS, on_device=other).model for other in (None, by_torch)]
     torch.testing.assert_close(models[0].h_user, models[1].h_user, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(models[0].h_item, models[1].h_item, atol=1e-4, rtol=1e-4)
+
+
+def known_from(train):
+    """The interactions of a matrix as if in time, in the order of the items."""
+    user, item = train.nonzero()
+    return known_by(*train.shape, [pd.DataFrame({"user": user, "item": item, "rating": np.float32(1)})], 0.0)
+
+
+def test_folded_in_from_the_training_history_a_user_has_the_trained_vector(trained):
+    graph, train, _, result = trained
+    model = result.model
+    torch.testing.assert_close(fold_in(model.user_embedding, model.item_messages, train), model.h_user, atol=1e-5, rtol=1e-5)
+
+
+def test_each_part_ranks_a_training_history_as_it_ranks_the_user(random_interactions, graph_of):
+    train, valid = random_interactions(40, 30, 0.2), random_interactions(40, 30, 0.1, seed=1)
+    valid = (valid - valid.multiply(train)).tocsr()
+    graph = Graph(graph_of(train))
+    model = train_model(graph, train, valid, 8, 2, 1000, 0.3, 0.0, SETTINGS).model
+    for known, itself in zip(model.parts(graph, known_from(train)), model.parts(graph)):
+        measured = [evaluate(part, train, train, valid, [5, 20]) for part in (known, itself)]
+        assert measured[0] == pytest.approx(measured[1], abs=1e-3)
+
+
+@pytest.fixture
+def in_time(checkerboard, graph_of):
+    train, missing = checkerboard
+    graph, known = Graph(graph_of(train)), known_from(train)
+    taste = train_model(graph, train, missing, 8, 2, 1000, 0.0, 0.0, SETTINGS, known=known).model
+    network = NextMovie(20, [0.5, 4.0], dim=8, hidden=8, temperature=0.2)
+    settings = NextSettings(lr=0.02, epochs=3, batch_steps=64, negatives=10, seed=1)
+    return graph, train, missing, known, taste, train_next(taste, graph, known, train, missing, network, settings)
+
+
+def test_the_share_of_what_comes_next_is_the_best_on_validation(in_time):
+    graph, train, missing, known, taste, result = in_time
+    assert [share for _, share in result.valid_ndcg] == list(NEXT_SHARES)
+    best = result.valid_ndcg[1 - result.model.next_share, result.model.next_share]
+    assert best == max(result.valid_ndcg.values())
+    assert best == pytest.approx(evaluate(result.model.scorer(graph, known), train, train, missing, [20])["ndcg@20"])
+    alone = evaluate(mixed_scorer(taste.parts(graph, known), taste.mix), train, train, missing, [20])["ndcg@20"]
+    assert result.valid_ndcg[1.0, 0.0] == pytest.approx(alone)
+
+
+def test_a_model_in_time_is_stored_and_read_again(in_time, tmp_path):
+    graph, _, _, known, _, result = in_time
+    for share in (result.model.next_share, 0.5):
+        model = result.model._replace(next_share=share)
+        write_arrays(tmp_path / "model.npz", **model.arrays())
+        again = stored_model(read_arrays(tmp_path / "model.npz"), graph)
+        users = np.arange(40)
+        torch.testing.assert_close(again.scorer(graph, known)(users), model.scorer(graph, known)(users), atol=1e-4, rtol=1e-4)
+
+
+def test_what_others_watch_later_changes_nothing_not_a_byte(in_time):
+    """A user's scores come from that user's history and from training; what happens to others since is not there."""
+    graph, train, _, known, _, result = in_time
+    model = result.model._replace(mix=(0.2, 0.4, 0.4), next_share=0.5)
+    later = pd.DataFrame({"user": np.arange(1, 40), "item": np.resize([3, 8, 15], 39)})
+    rows = pd.DataFrame({"user": known.history.users, "item": known.history.items})
+    matrix = sp.csr_matrix(known.matrix + sp.csr_matrix((np.full(39, 5, np.float32), (later["user"], later["item"])), shape=train.shape))
+    matrix.sort_indices()
+    changed = Known(matrix, history(40, rows, later), known.users)
+    first = np.array([0])
+    assert torch.equal(model.scorer(graph, known)(first), model.scorer(graph, changed)(first))
+    assert not torch.equal(model.scorer(graph, known)(first + 1), model.scorer(graph, changed)(first + 1))
