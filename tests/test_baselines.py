@@ -1,10 +1,15 @@
 """The baselines against their textbook forms."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from movierec.baselines import baseline_scorers, ease, gram, item_knn, linear_scorer, popularity, popularity_scorer
+from movierec.baselines import (
+    HALF_LIVES, Fitting, baseline_scorers, best_of, ease, fit_ease, fit_item_knn, fit_markov, fit_popularity, gram, item_knn,
+    linear_scorer, markov_scorer, popularity, popularity_scorer, recent_popularity,
+)  # fmt: skip
+from movierec.history import decayed, history, last_items, transitions
 from movierec.ranking import evaluate, top_k
 
 
@@ -77,3 +82,68 @@ def test_ease_left_out_is_no_scorer(random_interactions):
     assert list(scorers) == ["ease", "item_knn", "popularity"]
     for scorer in scorers.values():
         assert top_k(scorer, np.arange(8), train, 2)[0].shape == (8, 2)
+
+
+@pytest.fixture
+def in_time():
+    """A maker of 30 random histories: train in time and as a matrix, and what each user watches next."""
+
+    def make(seed=0):
+        rng = np.random.default_rng(seed)
+        lists = [rng.permutation(12)[: rng.integers(3, 10)] for _ in range(30)]
+        rows = pd.DataFrame([(user, item) for user, items in enumerate(lists) for item in items[:-1]], columns=["user", "item"])
+        past = history(30, rows)
+        matrix = decayed(past, 12, np.inf)
+        valid = sp.csr_matrix((np.ones(30, np.float32), (np.arange(30), [items[-1] for items in lists])), shape=(30, 12))
+        return Fitting(matrix, past, valid, lambda line: None)
+
+    return make
+
+
+def test_recent_popularity_by_hand():
+    past = history(2, pd.DataFrame([(0, 1), (0, 0), (1, 0), (1, 2), (1, 1)], columns=["user", "item"]))
+    assert recent_popularity(past, 4, 1.0).tolist() == [1.25, 1.5, 0.5, 0]
+    assert recent_popularity(past, 4, np.inf).tolist() == [2, 2, 1, 0]
+
+
+def test_a_markov_chain_ranks_by_what_came_next_and_then_by_popularity():
+    # 0 is followed by 1 twice and by 2 once; 3 is the most popular, but never comes after 0.
+    past = history(5, pd.DataFrame([(0, 0), (0, 1), (1, 0), (1, 1), (2, 3), (2, 0), (2, 2), (3, 3), (4, 3), (4, 0)], columns=["user", "item"]))
+    counts = recent_popularity(past, 5, np.inf)
+    scorer = markov_scorer(last_items(past, 5), transitions(past, 5, 1.0, 1), counts, 1.0)
+    assert scorer(np.array([4]))[0].tolist() == pytest.approx([0.4, 2.2, 1.1, 0.3, 0.0])
+
+
+def test_the_best_is_the_first_of_equals():
+    assert best_of([3, 1, 2], lambda x: {3: 0.5, 1: 0.7, 2: 0.7}[x]) == (1, 0.7)
+
+
+def test_each_baseline_in_time_takes_the_half_life_that_validation_likes_best(in_time):
+    data = in_time()
+    arrays = fit_popularity(data) | fit_item_knn(data, 5, 1.0) | fit_markov(data) | fit_ease(data, [1.0, 5.0, 20.0], 100)
+    fitted = {name: data.quality(scorer) for name, scorer in baseline_scorers(arrays, data.train, data.past).items()}
+    assert set(fitted) == {"ease", "item_knn", "markov", "popularity"}
+    knn = item_knn(data.train, 5, 1.0)
+    assert fitted["popularity"] == max(data.quality(popularity_scorer(recent_popularity(data.past, 12, b))) for b in HALF_LIVES)
+    assert fitted["item_knn"] == max(data.quality(linear_scorer(decayed(data.past, 12, b), knn)) for b in HALF_LIVES)
+    assert float(arrays["ease_half_life"]) in HALF_LIVES and arrays["ease_lambda"] in (1, 5, 20)
+    np.testing.assert_array_equal(arrays["ease"], ease(gram(data.train), arrays["ease_lambda"]))
+
+
+def test_baselines_know_what_is_known_when_recommending_and_nothing_of_it_when_fitted(in_time):
+    """The same arrays, with longer histories: EASE's scores are those of the longer history."""
+    data = in_time()
+    arrays = fit_ease(data, [5.0], 100) | fit_popularity(data) | fit_item_knn(data, 5, 1.0) | fit_markov(data)
+    users, items = data.valid.nonzero()
+    past, next_ones = (pd.DataFrame({"user": u, "item": i}) for u, i in ((data.past.users, data.past.items), (users, items)))
+    longer = history(30, past, next_ones)
+    scores = baseline_scorers(arrays, data.train + data.valid, longer)["ease"](np.arange(30))
+    expected = decayed(longer, 12, float(arrays["ease_half_life"])) @ arrays["ease"]
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+
+
+def test_without_time_there_is_no_half_life_and_no_chain(in_time):
+    data = in_time()._replace(past=None)
+    arrays = fit_popularity(data) | fit_item_knn(data, 5, 1.0) | fit_markov(data) | fit_ease(data, [1.0], 5)
+    assert arrays["popularity"].tolist() == popularity(data.train).tolist()
+    assert list(baseline_scorers(arrays, data.train)) == ["item_knn", "popularity"], "EASE is left out: 12 items are more than 5"
