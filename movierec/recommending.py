@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from movierec.graph import Graph
+from movierec.history import Known
+from movierec.model import Model
 from movierec.ranking import Scorer, top_k
+
+REASONS_FROM = 20  # of a history, the movies that can be a reason: the last ones
+REASONS, REASON_SHARE = 2, 0.05  # at most so many a recommendation, each worth at least this share of the score
 
 
 def recommend(
@@ -35,3 +41,30 @@ def recommend(
 def movies_by_index(movies: pd.DataFrame, item_ids: np.ndarray) -> pd.DataFrame:
     """The movies table in the order of the item indices."""
     return movies.set_index("MovieID").loc[item_ids].reset_index()
+
+
+def reasons(model: Model, graph: Graph, known: Known, row: int, items: np.ndarray) -> list[list[int]]:
+    """Which of a user's last movies decide that items are recommended: those without which the score would be lower.
+
+    By the model's own arithmetic: the user is scored again, once without each of these movies.
+
+    Args:
+        model: one that follows time.
+        graph: of training.
+        known: the users' histories.
+        row: the user, by row of `known`.
+        items: (k,) item indices.
+
+    Returns:
+        For each of the items the ages (0: the last movie) of at most `REASONS` movies, the weightiest first;
+        none where no single one matters.
+    """
+    length = int(known.history.lengths[row])
+    ages = np.arange(min(length - 1, REASONS_FROM))  # without its only movie, a history says nothing
+    if not len(ages):
+        return [[] for _ in items]
+    whole = model.scorer(graph, known)(np.array([row]))[:, items]  # (1, k)
+    lost = (whole - model.scorer(graph, known.without(row, length - 1 - ages))(ages)[:, items]).numpy()  # (n_ages, k)
+    least = REASON_SHARE * np.abs(whole[0].numpy())
+    weightiest = np.argsort(-lost, axis=0, kind="stable")[:REASONS]
+    return [[int(age) for age in weightiest[:, k] if lost[age, k] > least[k]] for k in range(len(items))]
