@@ -10,7 +10,7 @@ from ruamel.yaml import YAML, YAMLError
 from movierec.errors import UserError
 
 DATASETS = ("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest-small", "path")
-SPLIT_STRATEGIES = ("random", "user_temporal", "global_temporal")
+SPLIT_STRATEGIES = ("random", "user_temporal", "global_temporal", "leave_one_out")
 DEVICES = ("cpu", "cuda")
 MASKS = ("train", "train+valid")
 
@@ -113,6 +113,14 @@ SCHEMA: dict[str, Choice | Text | Number | ListOf] = {
     "batch_size": Number(1, whole=True),
     "epochs": Number(1, whole=True),
     "patience": Number(1, whole=True),
+    "half_lives": ListOf(Number(0, 1e6, above=True)),
+    "next_dim": Number(1, 4096, whole=True),
+    "next_hidden": Number(1, 65536, whole=True),
+    "next_temperature": Number(0, 10, above=True),
+    "next_lr": Number(0, 10, above=True),
+    "next_epochs": Number(1, whole=True),
+    "next_batch_steps": Number(1, whole=True),
+    "next_negatives": Number(1, whole=True),
     "mask": Choice(MASKS),
     "cutoffs": ListOf(Number(1, 1000, whole=True)),
     "top_k": Number(1, whole=True),

@@ -33,10 +33,10 @@ def main() -> None:
             f"to the folder that holds it; or set `dataset: ml-100k` in params.yaml, which also comes from the package "
             f"registry (`make repro` does that by itself); or use data of your own (`dataset: path`)."
         ) from None
-    finally_files = sorted(path.name for path in partial.iterdir())
+    names = sorted(path.name for path in partial.iterdir())
     shutil.rmtree(RAW, ignore_errors=True)
     partial.rename(RAW)
-    print(f"data/raw: {', '.join(finally_files)} from {source}")
+    print(f"data/raw: {', '.join(names)} from {source}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import _stage
 import pandas as pd
 
-from movierec.interactions import cold, index_interactions, positives, split
+from movierec.interactions import TEMPORAL, cold, index_interactions, positives, split
 from movierec.storage import read_table, write_table
 
 SPLIT = Path("data/split")
@@ -14,7 +14,7 @@ SPLIT = Path("data/split")
 def main() -> None:
     params = _stage.params("min_rating", "k_core", "split_strategy", "valid_fraction", "test_fraction", "seed")
     liked = positives(read_table(Path("data/clean/ratings.parquet")), params.min_rating, params.k_core)
-    interactions, user_ids, item_ids = index_interactions(liked)
+    interactions, user_ids, item_ids = index_interactions(liked, in_time=params.split_strategy in TEMPORAL)
     parts = split(interactions, params.split_strategy, params.valid_fraction, params.test_fraction, params.seed)
     unknown = cold(parts)
     for name, rows in parts._asdict().items():

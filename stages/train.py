@@ -1,5 +1,6 @@
-"""Train the graph model; keep the epoch that ranks best on validation."""
+"""Train the model: taste from the graph, and in time order what comes next; validation alone makes the choices."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import _stage
@@ -8,47 +9,70 @@ import torch
 
 from movierec.errors import UserError
 from movierec.graph import Graph, stored_graph, train_matrix
-from movierec.interactions import to_csr
-from movierec.model import train_model
+from movierec.history import known_by
+from movierec.interactions import TEMPORAL, to_csr
+from movierec.model import train_model, train_next
+from movierec.next_movie import NextMovie
+from movierec.next_training import NextSettings
 from movierec.storage import read_arrays, read_table, write_arrays, write_csv
 from movierec.training import Epoch, Settings
 
 
 def main() -> None:
     params = _stage.params(
-        "seed", "embedding_dim", "n_layers", "temperature", "kernel_max_nodes", "gender_weight", "genre_weight",
+        "split_strategy", "rating_power", "seed",
+        "embedding_dim", "n_layers", "temperature", "kernel_max_nodes", "gender_weight", "genre_weight",
         "device", "lr", "weight_decay", "user_weight_power", "batch_size", "epochs", "patience",
+        "half_lives", "next_dim", "next_hidden", "next_temperature", "next_lr", "next_epochs", "next_batch_steps", "next_negatives",
     )  # fmt: skip
     arrays = stored_graph(read_arrays(Path("data/graph/graph.npz")))
     train = train_matrix(arrays)
     valid = to_csr(read_table(Path("data/split/valid.parquet")), *train.shape)
+    in_time = params.split_strategy in TEMPORAL
+    known = known_by(*train.shape, [read_table(Path("data/split/train.parquet"))], params.rating_power) if in_time else None
 
-    def report(epoch: Epoch) -> None:
-        print(
-            f"epoch {epoch.epoch:3d}/{params.epochs}  loss {epoch.loss:.4f}  "
-            f"validation NDCG@20 {epoch.valid_ndcg:.4f}  Recall@20 {epoch.valid_recall:.4f}",
-            flush=True,
-        )
-
+    if params.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu.")
     settings = Settings(
         params.temperature, params.user_weight_power, params.lr, params.weight_decay,
         params.batch_size, params.epochs, params.patience, params.seed,
     )  # fmt: skip
-    if params.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu.")
-    on_device = Graph(arrays, params.device) if params.device != "cpu" else None
+    graph = Graph(arrays)
     trained = train_model(
-        Graph(arrays), train, valid, params.embedding_dim, params.n_layers, params.kernel_max_nodes,
-        params.gender_weight, params.genre_weight, settings, report, on_device,
+        graph, train, valid, params.embedding_dim, params.n_layers, params.kernel_max_nodes, params.gender_weight, params.genre_weight,
+        settings, reporter(params.epochs), Graph(arrays, params.device) if params.device != "cpu" else None, known,
     )  # fmt: skip
-    write_arrays(Path("models/model.npz"), **trained.model.arrays())
-    write_csv(pd.DataFrame(trained.history), Path("models/history.csv"))
+    model, history = trained.model, pd.DataFrame(trained.history).assign(part="graph")
     print(f"graph: epoch {trained.best.epoch}, validation NDCG@20 {trained.best.valid_ndcg:.4f}")
-    for name, side in (("users", trained.model.users), ("movies", trained.model.items)):
+    for name, side in (("users", model.users), ("movies", model.items)):
         if side is None:
             print(f"kernel over {name}: left out, more than kernel_max_nodes ({params.kernel_max_nodes:,})")
-    shares = ", ".join(f"{name} {share:g}" for name, share in zip(("graph", "users", "movies"), trained.model.mix))
-    print(f"mix: {shares}; validation NDCG@20 {trained.valid_ndcg[trained.model.mix]:.4f}")
+    shares = ", ".join(f"{name} {share:g}" for name, share in zip(("graph", "users", "movies"), model.mix))
+    print(f"mix: {shares}; validation NDCG@20 {trained.valid_ndcg[model.mix]:.4f}")
+
+    if in_time:
+        network = NextMovie(train.shape[1], params.half_lives, params.next_dim, params.next_hidden, params.next_temperature)
+        settings = NextSettings(params.next_lr, params.next_epochs, params.next_batch_steps, params.next_negatives, params.seed)
+        following = train_next(model, graph, known, train, valid, network, settings, reporter(params.next_epochs))
+        model = following.model
+        history = pd.concat([history, pd.DataFrame(following.history).assign(part="next")])
+        share = model.next_share
+        print(f"mix: taste {1 - share:g}, what comes next {share:g}; validation NDCG@20 {following.valid_ndcg[1 - share, share]:.4f}")
+    write_arrays(Path("models/model.npz"), **model.arrays())
+    write_csv(history[["part", *Epoch._fields]], Path("models/history.csv"))
+
+
+def reporter(epochs: int) -> Callable[[Epoch], None]:
+    """Prints a line for each epoch."""
+
+    def report(epoch: Epoch) -> None:
+        print(
+            f"epoch {epoch.epoch:3d}/{epochs}  loss {epoch.loss:.4f}  "
+            f"validation NDCG@20 {epoch.valid_ndcg:.4f}  Recall@20 {epoch.valid_recall:.4f}",
+            flush=True,
+        )
+
+    return report
 
 
 if __name__ == "__main__":

@@ -187,6 +187,33 @@ def test_chosen_users_are_shown_readably_and_as_the_table_says(project):
     assert "--top is 0, but it must be at least 1" in project.call(sys.executable, "stages/recommend.py", "--top", "0", ok=False)
 
 
+def test_in_time_order_the_whole_history_says_what_comes_next(project):
+    project.dvc("exp", "run", "-S", "split_strategy=leave_one_out")
+    test = json.loads((project.folder / "metrics/test.json").read_text())
+    assert set(test) == {"model", "ease", "item_knn", "markov", "popularity"}
+    assert test["model"]["ndcg@10"] > test["popularity"]["ndcg@10"] and "hit_rate@10" in test["model"]
+    parts = [pd.read_parquet(project.folder / f"data/split/{part}.parquet") for part in ("train", "valid", "test")]
+    assert [len(part) for part in parts[1:]] == [N_USERS, N_USERS]
+
+    def shown(*arguments):
+        return project.call(sys.executable, "stages/recommend.py", "--user", "42", "--top", "5", *arguments)
+
+    before = shown()
+    movies = pd.read_parquet(project.folder / "data/clean/movies.parquet").set_index("MovieID")["Title"]
+    items = pd.read_parquet(project.folder / "data/split/items.parquet")["MovieID"]
+    last = pd.concat(parts).query("user == 41")["item"].iloc[-1]
+    assert "Because of" in before and f"last watched: {movies[items[last]]}"[:40] in before
+    recommended = pd.read_parquet(project.folder / "data/recommendations/recommendations.parquet").query("UserID == 42")
+    watched = recommended["MovieID"].iloc[0]
+    after = shown("--watched", str(watched))
+    assert f"last watched: {movies[watched]}"[:40] in after and movies[watched][:20] not in after.split("last watched")[0].split("Because")[1][:150]
+    assert "no movie 99999: MovieIDs go from" in project.call(sys.executable, "stages/recommend.py", "--user", "42", "--watched", "99999", ok=False)
+    project.call("git", "checkout", "-q", ".")
+    project.dvc("checkout")
+    error = project.call(sys.executable, "stages/recommend.py", "--user", "42", "--watched", str(watched), ok=False)
+    assert "--watched needs --user, and a model that follows time: split_strategy in params.yaml one of user_temporal" in error
+
+
 def test_a_wrong_param_stops_the_run_with_one_line(project):
     output = project.dvc("exp", "run", "-S", "lr=abc", ok=False)
     assert "train: params.yaml: lr is 'abc', but it must be a number above 0 and at most 10." in output

@@ -83,7 +83,8 @@ def summary(dataset: str) -> None:
     table = Table()
     for column, justify in (("on test", "left"), ("NDCG@20", "right"), ("Recall@20", "right")):
         table.add_column(column, justify=justify)
-    for name, label in (("model", "this model"), ("ease", "EASE"), ("item_knn", "item-kNN"), ("popularity", "popularity")):
+    labels = {"model": "this model", "ease": "EASE", "item_knn": "item-kNN", "markov": "Markov chain", "popularity": "popularity"}
+    for name, label in labels.items():
         if name in test:
             table.add_row(label, f"{test[name]['ndcg@20']:.4f}", f"{test[name]['recall@20']:.4f}")
     Console().print(table)
