@@ -5,6 +5,7 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
+import numpy as np  # noqa: E402
 from ruamel.yaml import YAML  # noqa: E402
 
 from movierec.errors import UserError  # noqa: E402
@@ -32,6 +34,21 @@ def bench_params(settings: list[str]) -> dict[str, Any]:
             raise UserError(f"--set {setting}: write it as key=value.")
         values[key] = yaml.load(value)
     return check_params(values, "params.yaml with --set")
+
+
+def over_seeds(seeds: list[int], figures: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
+    """The figures of one seed; of several, their means, and each seed's own under `seeds`."""
+    runs = [figures(seed) for seed in seeds]
+    if len(runs) == 1:
+        return runs[0]
+
+    def mean(values: list) -> Any:
+        if isinstance(values[0], dict):
+            return {key: mean([value[key] for value in values]) for key in values[0]}
+        return round(float(np.mean(values)), 6)
+
+    means = {key: mean([run[key] for run in runs]) for key, value in runs[0].items() if isinstance(value, (float, dict))}
+    return means | {"seeds": [{"seed": seed} | run for seed, run in zip(seeds, runs)]}
 
 
 def surroundings() -> dict[str, Any]:

@@ -115,7 +115,7 @@ def our_rows(names: list[str], split: Path, mask: str) -> list[dict[str, Any]]:
     params = result["params"]
     settings = {
         "model": "{embedding_dim} factors, {n_layers} layers, temperature {temperature:g}, lr {lr:g}, {epochs} epochs".format_map(params),
-        "ease": f"lambda {result['ease']['lambda']:g}, the best on valid of {len(params['ease_lambdas'])}",
+        "ease": f"lambda {result['ease']['lambda']:g}, the best on valid",
         "popularity": "",
     }
     rows = []

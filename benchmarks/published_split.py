@@ -48,7 +48,7 @@ def main() -> None:
         seconds = time.perf_counter() - began
         return figures | {"valid": chosen(evaluate(scorer, train, train, valid, CUTOFFS)), "evaluate_seconds": round(seconds, 3)}
 
-    result = {"model": model_figures(train, valid, params, seeds, measure)}
+    result = {"model": _bench.over_seeds(seeds, lambda seed: model_figures(train, valid, params, seed, measure))}
     result["ease"] = ease_figures(train, valid, params, measure)
     began = time.perf_counter()
     counts = popularity(train)
@@ -57,33 +57,21 @@ def main() -> None:
     print(json.dumps(result | {"params": params, "mask": args.mask} | _bench.surroundings(), indent=1))
 
 
-def model_figures(train: sp.csr_matrix, valid: sp.csr_matrix, params: dict, seeds: list[int], measure: Callable) -> dict[str, Any]:
-    """The model's figures; with several seeds their means, and `seeds` lists each."""
+def model_figures(train: sp.csr_matrix, valid: sp.csr_matrix, params: dict, seed: int, measure: Callable) -> dict[str, Any]:
+    """The model's figures with one seed."""
     n_users, n_items = train.shape
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # torch imports a second's worth of modules at the first optimiser
-    runs = []
-    for seed in seeds:
-        began = time.perf_counter()
-        graph = Graph(graph_arrays(train, np.zeros((n_users, 0), np.int8), np.zeros((n_items, 0), np.int8)))
-        settings = Settings(**{name: params[name] for name in Settings._fields} | {"seed": seed})
-        trained = train_model(
-            graph, train, valid, params["embedding_dim"], params["n_layers"], params["kernel_max_nodes"], 0.0, 0.0, settings,
-            report=lambda epoch: _bench.say(f"seed {seed}, epoch {epoch.epoch}: loss {epoch.loss:.4f}, valid NDCG@20 {epoch.valid_ndcg:.4f}"),
-        )  # fmt: skip
-        fitted = round(time.perf_counter() - began, 3)
-        figures = measure(trained.model.scorer(graph))
-        _bench.say(f"seed {seed}: test NDCG@20 {figures['ndcg@20']:.4f}, Recall@20 {figures['recall@20']:.4f} ({fitted:.1f} s)")
-        runs.append(figures | {"fit_seconds": fitted, "best_epoch": trained.best.epoch, "mix": list(trained.model.mix)})
-    if len(runs) == 1:
-        return runs[0]
-
-    def mean(values: list) -> Any:
-        if isinstance(values[0], dict):
-            return {key: mean([value[key] for value in values]) for key in values[0]}
-        return round(float(np.mean(values)), 6)
-
-    means = mean([{key: value for key, value in run.items() if key not in ("best_epoch", "mix")} for run in runs])
-    return means | {"seeds": [{"seed": seed} | run for seed, run in zip(seeds, runs)]}
+    began = time.perf_counter()
+    graph = Graph(graph_arrays(train, np.zeros((n_users, 0), np.int8), np.zeros((n_items, 0), np.int8)))
+    settings = Settings(**{name: params[name] for name in Settings._fields} | {"seed": seed})
+    trained = train_model(
+        graph, train, valid, params["embedding_dim"], params["n_layers"], params["kernel_max_nodes"], 0.0, 0.0, settings,
+        report=lambda epoch: _bench.say(f"seed {seed}, epoch {epoch.epoch}: loss {epoch.loss:.4f}, valid NDCG@20 {epoch.valid_ndcg:.4f}"),
+    )  # fmt: skip
+    fitted = round(time.perf_counter() - began, 3)
+    figures = measure(trained.model.scorer(graph)) | {"fit_seconds": fitted, "best_epoch": trained.best.epoch, "mix": list(trained.model.mix)}
+    _bench.say(f"seed {seed}: test NDCG@20 {figures['ndcg@20']:.4f}, Recall@20 {figures['recall@20']:.4f} ({fitted:.1f} s)")
+    return figures
 
 
 def ease_figures(train: sp.csr_matrix, valid: sp.csr_matrix, params: dict, measure: Callable) -> dict[str, Any]:
@@ -94,14 +82,15 @@ def ease_figures(train: sp.csr_matrix, valid: sp.csr_matrix, params: dict, measu
     gram_matrix = gram(train)
     gram_seconds = time.perf_counter() - began
     best, kept, regularisation, fits = -1.0, None, 0.0, []
-    for candidate in params["ease_lambdas"]:
+    for candidate in sorted(params["ease_lambdas"]):  # until more does not help
         began = time.perf_counter()
         weights = ease(gram_matrix, candidate)
         fits.append(gram_seconds + time.perf_counter() - began)
         ndcg = evaluate(linear_scorer(train, weights), train, train, valid, [20])["ndcg@20"]
         _bench.say(f"EASE, lambda {candidate:g}: valid NDCG@20 {ndcg:.4f} ({fits[-1]:.2f} s)")
-        if ndcg > best:
-            best, kept, regularisation = ndcg, weights, candidate
+        if ndcg <= best:
+            break
+        best, kept, regularisation = ndcg, weights, candidate
     return measure(linear_scorer(train, kept)) | {"fit_seconds": round(float(np.median(fits)), 3), "lambda": regularisation}
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -24,9 +25,13 @@ def split(tmp_path_factory):
     return folder
 
 
-def published_split(*arguments):
-    command = [sys.executable, "benchmarks/published_split.py", *map(str, arguments)]
+def benchmark(name, *arguments):
+    command = [sys.executable, f"benchmarks/{name}.py", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def published_split(*arguments):
+    return benchmark("published_split", *arguments)
 
 
 def test_published_split_prints_one_json_object(split):
@@ -77,3 +82,60 @@ def test_a_split_that_cannot_be_used_is_refused(split, tmp_path, file, content, 
 def test_a_setting_that_is_not_allowed_is_refused(split, setting, message):
     done = published_split("--split", split, "--set", setting)
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+SMALL = [f"--set={setting}" for setting in ("epochs=2", "embedding_dim=8", "ease_lambdas=[1, 10]", "next_dim=16", "next_epochs=8", "next_lr=0.02")]
+
+
+@pytest.fixture
+def sequences(tmp_path):
+    """Everybody walks around a circle of 30 movies from somewhere; ids with gaps, and one line that repeats another."""
+    lines = [f"{user * 3} {(user + step) % 30 * 10 + 5}" for user in range(90) for step in range(6 + user % 9)]
+    (tmp_path / "sequences.txt").write_text("\n".join([*lines, lines[0]]) + "\n")
+    return tmp_path / "sequences.txt"
+
+
+def test_next_item_prints_one_json_object(sequences):
+    done = benchmark("next_item", "--sequences", sequences, "--seeds", "1,2", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "90 users, 30 items; train 720, valid 90, test 90" in done.stderr and "1 lines repeat an earlier one" in done.stderr
+    result = json.loads(done.stdout)
+    names = {"ndcg@10", "hit_rate@10", "ndcg@20", "hit_rate@20"}
+    for name in ("model", "ease", "item_knn", "markov", "popularity"):
+        assert names | {"valid", "fit_seconds", "evaluate_seconds"} <= set(result[name])
+        assert set(result[name]["valid"]) == names and all(0 <= result[name][key] <= 1 for key in names)
+    assert result["markov"]["ndcg@10"] == 1, "what follows is certain"
+    assert result["model"]["hit_rate@10"] > 0.9 > result["popularity"]["hit_rate@10"]
+    assert [run["seed"] for run in result["model"]["seeds"]] == [1, 2]
+    assert result["params"]["next_epochs"] == 8 and result["versions"]["dgl"] and result["peak_memory_mb"] > 50
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "sequences.txt is missing; --sequences needs a file with a line per interaction, 'user item'."),
+        ("\n", "sequences.txt holds no interaction."),
+        ("1 2\n\n1 2 3\n", "sequences.txt, line 3: '1 2 3' is not 'user item', two whole numbers."),
+        ("1 2\n1 3\n", "leave_one_out leaves no interaction in valid, out of 2"),
+    ],
+)
+def test_sequences_that_cannot_be_used_are_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "sequences.txt").write_text(content)
+    done = benchmark("next_item", "--sequences", tmp_path / "sequences.txt")
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_sequences_are_written_in_time_and_of_equal_times_in_the_files_order(tmp_path):
+    ratings = ["2::30::1::7", "1::20::5::9", "1::10::3::9", "1::30::4::1"]
+    with zipfile.ZipFile(tmp_path / "ml-1m.zip", "w") as archive:
+        archive.writestr("ml-1m/ratings.dat", "\n".join(ratings) + "\n")
+        archive.writestr("ml-1m/movies.dat", "".join(f"{movie}::M (1999)::Drama\n" for movie in (10, 20, 30)))
+        archive.writestr("ml-1m/users.dat", "1::F::1::1::1\n2::M::1::1::1\n")
+    done = benchmark("write_sequences", tmp_path / "ml-1m.zip", tmp_path / "out.txt")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.txt").read_text().splitlines() == ["1 30", "1 20", "1 10", "2 30"]
+    assert "4 interactions of 2 users with 3 movies" in done.stdout
+    for name, message in (("mine.zip", "no known release; its name must be one of ml-100k.zip"), ("ml-10m.zip", "ml-10m.zip is missing; it comes from")):
+        done = benchmark("write_sequences", tmp_path / name, tmp_path / "out2.txt")
+        assert done.returncode == 1 and message in done.stderr and not (tmp_path / "out2.txt").exists()
