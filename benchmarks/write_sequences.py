@@ -33,7 +33,9 @@ def main() -> None:
         ratings = clean(read_folder(Path(folder))).ratings.sort_values(["UserID", "Timestamp"], kind="stable")
     lines = ratings[["UserID", "MovieID"]]
     write_whole(args.sequences, lambda path: lines.to_csv(path, sep=" ", header=False, index=False, lineterminator="\n"))
+    gaps = ratings.groupby("UserID")["Timestamp"].diff().dropna()
     print(f"{args.sequences}: {len(lines):,} interactions of {lines['UserID'].nunique():,} users with {lines['MovieID'].nunique():,} movies")
+    print(f"after a user's last rating: {(gaps == 0).mean():.1%} in the same second, {(gaps <= 60).mean():.1%} within a minute")
 
 
 if __name__ == "__main__":
