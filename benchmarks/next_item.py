@@ -88,7 +88,7 @@ def model_figures(data: Data, params: dict, seed: int, measure: Callable) -> dic
     next_settings = NextSettings(*(params[f"next_{name}"] for name in NextSettings._fields[:-1]), seed)
     model = train_next(taste, graph, data.known["valid"], train, valid, network, next_settings, report).model
     fitted = round(time.perf_counter() - began, 3)
-    figures = measure(lambda known: model.scorer(graph, known)) | {"fit_seconds": fitted, "next_share": model.next_share}
+    figures = measure(lambda known: model.scorer(graph, known)) | {"fit_seconds": fitted, "shares": list(model.shares)}
     figures["new_event_ms"] = new_event_ms(network, data.known["test"].history)
     _bench.say(f"seed {seed}: test NDCG@10 {figures['ndcg@10']:.4f}, hit rate@10 {figures['hit_rate@10']:.4f} ({fitted:.1f} s)")
     return figures

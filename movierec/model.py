@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from movierec.baselines import popularity_scorer, recent_popularity
 from movierec.errors import UserError
 from movierec.graph import Graph
 from movierec.history import Known
@@ -24,6 +25,7 @@ MIXES = (
 )  # fmt: skip
 MIXES_WITHOUT_A_PART = ((0.7, 0.3, 0.0), (0.5, 0.5, 0.0), (0.3, 0.7, 0.0), (0.7, 0.0, 0.3), (0.5, 0.0, 0.5), (0.3, 0.0, 0.7))
 NEXT_SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0)  # of what comes next; the rest is taste, the mix above
+TREND_HALF_LIVES, TREND_SHARES = (1.0, 5.0, 20.0), (0.1, 0.2, 0.4, 0.7)  # of what all users have watched lately
 SAMPLE = 2000  # validation users that choose a kernel's noise and powers; all of them choose the mix
 
 
@@ -38,7 +40,8 @@ class Model(NamedTuple):
     items: Side | None
     mix: tuple[float, float, float]  # shares of graph, users and items in the score
     next: NextMovie | None = None  # where the split follows time
-    next_share: float = 0.0  # of `next` in the score
+    trend: torch.Tensor | None = None  # (n_items,) float32, popularity in the last movies of everyone's history
+    shares: tuple[float, float, float] = (1.0, 0.0, 0.0)  # of taste, next and trend in the score
 
     def scorer(self, graph: Graph, known: Known | None = None) -> Scorer:
         """Scores, mixed from the parts.
@@ -50,7 +53,7 @@ class Model(NamedTuple):
         if self.next is None:
             return mixed_scorer(self.parts(graph), self.mix)
         taste = mixed_scorer(self.parts(graph, known), self.mix)
-        return mixed_scorer((taste, self.next.scorer(known.history)), (1 - self.next_share, self.next_share))
+        return mixed_scorer((taste, self.next.scorer(known.history), popularity_scorer(self.trend.numpy())), self.shares)
 
     def parts(self, graph: Graph, known: Known | None = None) -> tuple[Scorer | None, ...]:
         """The scorers of graph, users and items; None for a part that is left out.
@@ -82,7 +85,8 @@ class Model(NamedTuple):
                 arrays[f"{name}_inverse"] = lower_triangle(side.inverse)
                 arrays |= {f"{name}_powers": np.array(side.powers), f"{name}_kernel": np.array(side.kernel)}
         if self.next:
-            arrays |= {f"next.{name}": array for name, array in self.next.arrays().items()} | {"next_share": np.array(self.next_share)}
+            arrays |= {f"next.{name}": array for name, array in self.next.arrays().items()}
+            arrays |= {"trend": self.trend.numpy(), "shares": np.array(self.shares)}
         return arrays
 
 
@@ -107,11 +111,12 @@ def stored_model(arrays: dict[str, np.ndarray], graph: Graph) -> Model:
         powers, kernel = (arrays[f"{name}_{field}"].tolist() for field in ("powers", "kernel"))
         return Side(symmetric(arrays[f"{name}_inverse"]), Powers(*powers), Kernel(*kernel))
 
+    model = Model(h_user, h_item, user_embedding, item_messages, side("users"), side("items"), tuple(arrays["mix"].tolist()))
     following = {name.removeprefix("next."): array for name, array in arrays.items() if name.startswith("next.")}
-    return Model(
-        h_user, h_item, user_embedding, item_messages, side("users"), side("items"), tuple(arrays["mix"].tolist()),
-        stored_next(following) if following else None, float(arrays.get("next_share", 0.0)),
-    )  # fmt: skip
+    if not following:
+        return model
+    shares = tuple(arrays["shares"].tolist())
+    return model._replace(next=stored_next(following), trend=torch.from_numpy(arrays["trend"]), shares=shares)
 
 
 def lower_triangle(matrix: torch.Tensor) -> np.ndarray:
@@ -233,7 +238,7 @@ class TrainedNext(NamedTuple):
 
     model: Model
     history: list[Epoch]
-    valid_ndcg: dict[tuple[float, ...], float]  # shares of taste and of what comes next, to validation NDCG@20
+    valid_ndcg: float  # NDCG@20 of the whole
 
 
 def train_next(
@@ -246,7 +251,7 @@ def train_next(
     settings: NextSettings,
     report: Callable[[Epoch], None] = lambda epoch: None,
 ) -> TrainedNext:
-    """Add the part that knows what comes next, and choose its share on validation.
+    """Add the part that knows what comes next, and the trend, and choose their shares on validation.
 
     Args:
         model: trained without it.
@@ -260,6 +265,20 @@ def train_next(
     """
     network.start_(known.history, settings.seed)
     history = fit_next(network, known.history, valid, train, settings, report)
-    parts = (mixed_scorer(model.parts(graph, known), model.mix), network.scorer(known.history))
-    ndcg = mix_quality(parts, tuple((1 - share, share) for share in NEXT_SHARES), train, valid)
-    return TrainedNext(model._replace(next=network, next_share=max(ndcg, key=ndcg.get)[1]), history, ndcg)
+    taste, following = mixed_scorer(model.parts(graph, known), model.mix), network.scorer(known.history)
+    trends = [recent_popularity(known.history, graph.n_items, half_life) for half_life in TREND_HALF_LIVES]
+    # Taste, what comes next and each trend, side by side; at most one trend has a share.
+    parts = (taste, following, *map(popularity_scorer, trends))
+    none = (0.0,) * len(trends)
+    ndcg = mix_quality(parts, tuple((1 - share, share, *none) for share in NEXT_SHARES), train, valid)
+    base = max(ndcg, key=ndcg.get)
+    with_trend = [
+        (*((1 - share) * part for part in base[:2]), *(share if other == which else 0.0 for other in range(len(trends))))
+        for which in range(len(trends))
+        for share in TREND_SHARES
+    ]
+    ndcg |= mix_quality(parts, tuple(with_trend), train, valid)
+    best = max(ndcg, key=ndcg.get)
+    trend = trends[int(np.argmax(best[2:]))]
+    model = model._replace(next=network, trend=torch.from_numpy(trend), shares=(*best[:2], sum(best[2:])))
+    return TrainedNext(model, history, ndcg[best])

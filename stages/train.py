@@ -56,8 +56,8 @@ def main() -> None:
         following = train_next(model, graph, known, train, valid, network, settings, reporter(params.next_epochs))
         model = following.model
         history = pd.concat([history, pd.DataFrame(following.history).assign(part="next")])
-        share = model.next_share
-        print(f"mix: taste {1 - share:g}, what comes next {share:g}; validation NDCG@20 {following.valid_ndcg[1 - share, share]:.4f}")
+        shares = ", ".join(f"{name} {share:.3g}" for name, share in zip(("taste", "what comes next", "trend"), model.shares))
+        print(f"mix: {shares}; validation NDCG@20 {following.valid_ndcg:.4f}")
     write_arrays(Path("models/model.npz"), **model.arrays())
     write_csv(history[["part", *Epoch._fields]], Path("models/history.csv"))
 

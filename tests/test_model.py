@@ -130,20 +130,40 @@ def in_time(checkerboard, graph_of):
     return graph, train, missing, known, taste, train_next(taste, graph, known, train, missing, network, settings)
 
 
-def test_the_share_of_what_comes_next_is_the_best_on_validation(in_time):
+def test_the_shares_are_the_best_on_validation(in_time):
     graph, train, missing, known, taste, result = in_time
-    assert [share for _, share in result.valid_ndcg] == list(NEXT_SHARES)
-    best = result.valid_ndcg[1 - result.model.next_share, result.model.next_share]
-    assert best == max(result.valid_ndcg.values())
-    assert best == pytest.approx(evaluate(result.model.scorer(graph, known), train, train, missing, [20])["ndcg@20"])
-    alone = evaluate(mixed_scorer(taste.parts(graph, known), taste.mix), train, train, missing, [20])["ndcg@20"]
-    assert result.valid_ndcg[1.0, 0.0] == pytest.approx(alone)
+    model = result.model
+
+    def quality(scorer):
+        return evaluate(scorer, train, train, missing, [20])["ndcg@20"]
+
+    assert sum(model.shares) == pytest.approx(1)
+    assert result.valid_ndcg == pytest.approx(quality(model.scorer(graph, known)))
+    for share in NEXT_SHARES:
+        assert quality(model._replace(shares=(1 - share, share, 0.0)).scorer(graph, known)) <= result.valid_ndcg + 1e-9
+    alone = quality(mixed_scorer(taste.parts(graph, known), taste.mix))
+    assert quality(model._replace(shares=(1.0, 0.0, 0.0)).scorer(graph, known)) == pytest.approx(alone)
+
+
+def test_where_all_watch_the_same_lately_the_trend_has_its_share(graph_of):
+    """Everybody's history is random, but for the last movie but one: 7; it is also what comes next for those who lack it."""
+    rng = np.random.default_rng(0)
+    lists = [[*rng.permutation(np.delete(np.arange(30), 7))[:8], 7] for _ in range(60)] + [list(rng.permutation(np.delete(np.arange(30), 7))[:9]) for _ in range(30)]
+    rows = pd.DataFrame([(user, item) for user, items in enumerate(lists) for item in items], columns=["user", "item"]).assign(rating=np.float32(1))
+    known = known_by(90, 30, [rows], 0.0)
+    valid = sp.csr_matrix((np.ones(30, np.float32), (np.arange(60, 90), np.full(30, 7))), shape=(90, 30))
+    graph = Graph(graph_of(known.matrix))
+    taste = train_model(graph, known.matrix, valid, 4, 1, 0, 0.0, 0.0, SETTINGS._replace(epochs=1), known=known).model
+    network = NextMovie(30, [0.5], dim=4, hidden=4, temperature=0.5)
+    settings = NextSettings(lr=1e-6, epochs=1, batch_steps=64, negatives=10, seed=1)
+    result = train_next(taste, graph, known, known.matrix, valid, network, settings)
+    assert result.model.shares[2] > 0 and result.model.trend.argmax() == 7 and result.valid_ndcg > 0.9
 
 
 def test_a_model_in_time_is_stored_and_read_again(in_time, tmp_path):
     graph, _, _, known, _, result = in_time
-    for share in (result.model.next_share, 0.5):
-        model = result.model._replace(next_share=share)
+    for shares in (result.model.shares, (0.4, 0.4, 0.2)):
+        model = result.model._replace(shares=shares)
         write_arrays(tmp_path / "model.npz", **model.arrays())
         again = stored_model(read_arrays(tmp_path / "model.npz"), graph)
         users = np.arange(40)
@@ -153,7 +173,7 @@ def test_a_model_in_time_is_stored_and_read_again(in_time, tmp_path):
 def test_what_others_watch_later_changes_nothing_not_a_byte(in_time):
     """A user's scores come from that user's history and from training; what happens to others since is not there."""
     graph, train, _, known, _, result = in_time
-    model = result.model._replace(mix=(0.2, 0.4, 0.4), next_share=0.5)
+    model = result.model._replace(mix=(0.2, 0.4, 0.4), shares=(0.4, 0.4, 0.2))
     later = pd.DataFrame({"user": np.arange(1, 40), "item": np.resize([3, 8, 15], 39)})
     rows = pd.DataFrame({"user": known.history.users, "item": known.history.items})
     matrix = sp.csr_matrix(known.matrix + sp.csr_matrix((np.full(39, 5, np.float32), (later["user"], later["item"])), shape=train.shape))
