@@ -58,7 +58,7 @@ class NextMovie(nn.Module):
         """Set the parameters to where training begins.
 
         Embeddings come from the leading singular vectors of the transitions, D_row^-1/2 C D_column^-1/2, each times the
-        root of its singular value: the best low-rank guess of what follows what. Training then takes a third of the epochs.
+        root of its singular value: the best low-rank guess of what follows what. Training then takes about half of the epochs.
         """
         n_items = len(self.end)
         counts = transitions(past, n_items, START_HALF_LIFE, START_REACH)
