@@ -148,7 +148,7 @@ def row_start(name: str) -> dict[str, str | None]:
     if name in OURS:
         project = tomllib.loads((_bench.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return {"name": OURS[name], "library": project["name"], "version": project["version"]}
-    library = PEERS[name].library
+    library = PEERS[name].package
     try:
         version = importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
@@ -358,7 +358,7 @@ class Peer(NamedTuple):
     """A model of another library: its name there, how it is fitted, and environment variables for its process."""
 
     title: str
-    library: str
+    package: str
     fit: Callable[["sp.csr_matrix", "sp.csr_matrix", float], Fitted]
     environment: dict[str, str] = {}
 

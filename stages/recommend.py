@@ -20,7 +20,7 @@ from rich.text import Text
 from movierec.errors import UserError
 from movierec.features import vectors_from_features
 from movierec.graph import Graph, stored_graph
-from movierec.history import Known, known_by
+from movierec.history import known_by
 from movierec.interactions import TEMPORAL, Split, to_csr
 from movierec.model import stored_model
 from movierec.ranking import dot_scorer
