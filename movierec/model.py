@@ -1,4 +1,4 @@
-"""The whole model: vectors from the graph, users of like taste, movies with a like public, and what comes next, mixed."""
+"""The whole model: vectors from the graph, users of like taste, movies with a like public, what comes next, and the trend, mixed."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -124,7 +124,6 @@ class NextMovie(nn.Module):
 
         return score
 
-
     def arrays(self) -> dict[str, np.ndarray]:
         """As arrays, to be stored."""
         numbers = {"half_lives": np.array(self.half_lives), "temperature": np.array(self.temperature)}
