@@ -111,9 +111,9 @@ def baseline_figures(data: Data, params: dict, measure: Callable) -> dict[str, A
     """The baselines' figures; `fit_seconds` includes the search for the best numbers on validation."""
     fitting = Fitting(data.matrices.train, data.known["valid"].history, data.matrices.valid, _bench.say)
     fits = {
-        "ease": lambda: fit_ease(fitting, params["ease_lambdas"], params["ease_max_items"]),
-        "item_knn": lambda: fit_item_knn(fitting, params["knn_neighbors"], params["knn_shrinkage"]),
-        "markov": lambda: fit_markov(fitting),
+        "EASE": lambda: fit_ease(fitting, params["ease_lambdas"], params["ease_max_items"]),
+        "item-kNN": lambda: fit_item_knn(fitting, params["knn_neighbors"], params["knn_shrinkage"]),
+        "Markov chain": lambda: fit_markov(fitting),
         "popularity": lambda: fit_popularity(fitting),
     }
     arrays, seconds = {}, {}

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from movierec.ranking import Scorer
 
 HERE = Path(__file__).resolve().parent
-OURS = {"model": "this project's model", "ease": "EASE, this project's", "popularity": "popularity, this project's"}
+OURS = {"model": "this project's model", "EASE": "EASE, this project's", "popularity": "popularity, this project's"}
 GRACE = 900  # seconds for everything but fitting, after which a peer counts as stuck
 
 
@@ -115,7 +115,7 @@ def our_rows(names: list[str], split: Path, mask: str) -> list[dict[str, Any]]:
     params = result["params"]
     settings = {
         "model": "{embedding_dim} factors, {n_layers} layers, temperature {temperature:g}, lr {lr:g}, {epochs} epochs".format_map(params),
-        "ease": f"lambda {result['ease']['lambda']:g}, the best on valid",
+        "EASE": f"lambda {result['EASE']['lambda']:g}, the best on valid",
         "popularity": "",
     }
     rows = []

@@ -49,7 +49,7 @@ def main() -> None:
         return figures | {"valid": chosen(evaluate(scorer, train, train, valid, CUTOFFS)), "evaluate_seconds": round(seconds, 3)}
 
     result = {"model": _bench.over_seeds(seeds, lambda seed: model_figures(train, valid, params, seed, measure))}
-    result["ease"] = ease_figures(train, valid, params, measure)
+    result["EASE"] = ease_figures(train, valid, params, measure)
     began = time.perf_counter()
     counts = popularity(train)
     fitted = round(time.perf_counter() - began, 3)

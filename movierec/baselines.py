@@ -15,7 +15,6 @@ from movierec.history import History, decayed, fading, last_items, transitions
 from movierec.linear_algebra import invert_spd_
 from movierec.ranking import Scorer, evaluate
 
-BASELINES = ("ease", "item_knn", "markov", "popularity")
 HALF_LIVES = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, np.inf)  # in movies; validation chooses, where there is order in time
 MARKOV_SMOOTHINGS = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 
@@ -135,13 +134,12 @@ def baseline_scorers(arrays: dict[str, np.ndarray], matrix: sp.csr_matrix, past:
     def history(name: str) -> sp.csr_matrix:
         return matrix if past is None else decayed(past, n_items, float(arrays[f"{name}_half_life"]))
 
-    scorers = {"ease": linear_scorer(history("ease"), arrays["ease"])} if arrays["ease"].size else {}
-    scorers["item_knn"] = linear_scorer(history("knn"), square("knn"))
+    scorers = {"EASE": linear_scorer(history("ease"), arrays["ease"])} if arrays["ease"].size else {}
+    scorers |= {"item-kNN": linear_scorer(history("knn"), square("knn")), "popularity": popularity_scorer(arrays["popularity"])}
     if past is not None:
-        scorers["markov"] = markov_scorer(
-            last_items(past, n_items), square("markov"), arrays["markov_counts"], float(arrays["markov_smoothing"])
-        )
-    return scorers | {"popularity": popularity_scorer(arrays["popularity"])}
+        after, counts = square("markov"), arrays["markov_counts"]
+        scorers["Markov chain"] = markov_scorer(last_items(past, n_items), after, counts, float(arrays["markov_smoothing"]))
+    return scorers
 
 
 def best_of(candidates: Iterable, quality: Callable[[Any], float]) -> tuple[Any, float]:

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import torch
-import torch.nn.functional as F
 
 
 def gender_features(users: pd.DataFrame, user_ids: np.ndarray) -> np.ndarray:
@@ -18,21 +16,6 @@ def genre_features(movies: pd.DataFrame, item_ids: np.ndarray) -> tuple[np.ndarr
     return table.reindex(item_ids).to_numpy(np.int8), list(table.columns)
 
 
-def vectors_from_features(h: torch.Tensor, features: np.ndarray, wanted: np.ndarray) -> torch.Tensor:
-    """Vectors of users or movies of which the features alone are known: two messages over a graph of features.
-
-    A feature's vector is the mean over those that have it, and a newcomer's the mean of its features'
-    vectors; one without any feature gets the mean of all.
-
-    Args:
-        h: unit vectors of the known, (n, dim).
-        features: of the known, (n, n_features), 0 or 1.
-        wanted: of the newcomers, (n_new, n_features), 0 or 1.
-
-    Returns:
-        (n_new, dim) float32, unit vectors.
-    """
-    has, asks = torch.from_numpy(features).float(), torch.from_numpy(wanted).float()
-    per_feature = has.T @ h / has.sum(dim=0).clamp(min=1).unsqueeze(1)  # (n_features, dim)
-    mean = asks @ per_feature / asks.sum(dim=1, keepdim=True).clamp(min=1)
-    return F.normalize(torch.where(asks.any(dim=1, keepdim=True), mean, h.mean(dim=0)))
+def movies_by_index(movies: pd.DataFrame, item_ids: np.ndarray) -> pd.DataFrame:
+    """The movies table in the order of the item indices."""
+    return movies.set_index("MovieID").loc[item_ids].reset_index()

@@ -150,3 +150,8 @@ def to_csr(interactions: pd.DataFrame, n_users: int, n_items: int, weight: np.nd
     matrix = sp.csr_matrix((values, (interactions["user"], interactions["item"])), shape=shape)
     matrix.sort_indices()
     return matrix
+
+
+def users_of_items(train: sp.csr_matrix) -> np.ndarray:
+    """How many users each item has: (n_users, n_items) to (n_items,) int64."""
+    return np.bincount(train.indices, minlength=train.shape[1])

@@ -69,6 +69,26 @@ def fold_in(user_embedding: torch.Tensor, item_messages: torch.Tensor, rows: sp.
     return F.normalize(user_embedding + weighted_sum(rows)(item_messages) * node_scale(rows, axis=1))
 
 
+def vectors_from_features(h: torch.Tensor, features: np.ndarray, wanted: np.ndarray) -> torch.Tensor:
+    """Vectors of users or movies of which the features alone are known: two messages over a graph of features.
+
+    A feature's vector is the mean over those that have it, and a newcomer's the mean of its features'
+    vectors; one without any feature gets the mean of all.
+
+    Args:
+        h: unit vectors of the known, (n, dim).
+        features: of the known, (n, n_features), 0 or 1.
+        wanted: of the newcomers, (n_new, n_features), 0 or 1.
+
+    Returns:
+        (n_new, dim) float32, unit vectors.
+    """
+    has, asks = torch.from_numpy(features).float(), torch.from_numpy(wanted).float()
+    per_feature = has.T @ h / has.sum(dim=0).clamp(min=1).unsqueeze(1)  # (n_features, dim)
+    mean = asks @ per_feature / asks.sum(dim=1, keepdim=True).clamp(min=1)
+    return F.normalize(torch.where(asks.any(dim=1, keepdim=True), mean, h.mean(dim=0)))
+
+
 def spectral_start(train: sp.csr_matrix, dim: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Layer 0 from the leading singular vectors of D^-1/2 R D^-1/2, each times the root of its singular value.
 

@@ -13,9 +13,10 @@ from movierec.graph import Graph
 from movierec.history import Known
 from movierec.kernels import Kernel, Nodes, Powers, Side, fit_items, fit_users, folded_user_scorer, item_scorer, user_scorer
 from movierec.lightgcn import LightGCN, fold_in, spectral_start
+from movierec.metrics import hits, per_user, users_to_rank
 from movierec.next_movie import NextMovie, stored_next
 from movierec.next_training import NextSettings, fit_next
-from movierec.ranking import CHUNK, Scorer, best_unseen, dot_scorer, evaluate, hits, per_user, users_to_rank
+from movierec.ranking import CHUNK, Scorer, best_unseen, dot_scorer, evaluate
 from movierec.training import Epoch, Settings, fit
 
 # Shares of (graph, users, items) in the score; validation picks one of those whose parts are there.

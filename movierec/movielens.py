@@ -51,6 +51,12 @@ RELEASES = {
     )
 }
 
+
+def title_of(dataset: str, data_path: str) -> str:
+    """What to call the data set that params.yaml names."""
+    return RELEASES[dataset].title if dataset in RELEASES else f"the data in {data_path}"
+
+
 # The order of the genre flags in ml-100k's u.item.
 GENRES_100K = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 
 from movierec.errors import UserError
 from movierec.history import History
+from movierec.metrics import users_to_rank
 from movierec.next_movie import NextMovie
-from movierec.ranking import evaluate, users_to_rank
+from movierec.ranking import evaluate
 from movierec.training import SELECT_ON, Epoch
 
 MAX_STEPS = 2048  # of a longer history, training walks the end

@@ -122,7 +122,7 @@ SCHEMA: dict[str, Choice | Text | Number | ListOf] = {
     "next_batch_steps": Number(1, whole=True),
     "next_negatives": Number(1, whole=True),
     "mask": Choice(MASKS),
-    "cutoffs": ListOf(Number(1, 1000, whole=True)),
+    "cutoffs": ListOf(Number(1, 100, whole=True)),
     "top_k": Number(1, whole=True),
 }
 

@@ -1,4 +1,4 @@
-"""Full ranking: the top k without seen items, and the metrics on it."""
+"""Full ranking: the top k without seen items."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,12 +7,15 @@ import scipy.sparse as sp
 import torch
 
 from movierec.errors import UserError
+from movierec.metrics import hits, per_user, users_to_rank
 
 # Users' indices to their scores for all items: (n,) int to (n, n_items) float32.
 Scorer = Callable[[np.ndarray], torch.Tensor]
 
-METRICS = ("ndcg", "recall", "precision", "map", "hit_rate", "mrr")
 CHUNK = 512  # users whose scores exist at one time
+DEPTH = 100  # places of the rankings that are stored and measured
+# The points of the split at which everyone is recommended to, and the parts that lie before each.
+MOMENTS = {"after_train": ("train",), "after_valid": ("train", "valid")}
 
 
 def top_k(scorer: Scorer, users: np.ndarray, seen: sp.csr_matrix, k: int, chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
@@ -81,64 +84,6 @@ def pairs(matrix: sp.csr_matrix) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(rows), torch.from_numpy(matrix.indices.astype(np.int64))
 
 
-def hits(ranked: np.ndarray, relevant: sp.csr_matrix) -> np.ndarray:
-    """Which places of the rankings hold a relevant item.
-
-    Args:
-        ranked: (n, k) item indices, -1 for an empty place.
-        relevant: (n, n_items), row by row the users of `ranked`.
-
-    Returns:
-        (n, k) bool.
-    """
-    n, n_items = relevant.shape
-    wanted = np.repeat(np.arange(n, dtype=np.int64), np.diff(relevant.indptr)) * n_items + relevant.indices
-    found = np.isin(np.arange(n, dtype=np.int64)[:, None] * n_items + ranked, wanted, assume_unique=False)
-    return found & (ranked >= 0)
-
-
-def per_user(hit: np.ndarray, n_relevant: np.ndarray, cutoffs: Iterable[int]) -> dict[str, np.ndarray]:
-    """Every metric at every cutoff, user by user.
-
-    With rel(j) = 1 where place j holds a relevant item, and n the user's relevant items:
-
-        precision@k = hits / k                     recall@k = hits / n
-        hit_rate@k  = 1 if there is a hit           mrr@k = 1 / place of the first hit, else 0
-        map@k  = sum over hits of precision@j / min(n, k)
-        ndcg@k = sum of rel(j) / log2(j + 1), over its value for a perfect ranking of min(n, k) items
-
-    Args:
-        hit: (n_users, K) bool, K at least the largest cutoff.
-        n_relevant: (n_users,) int, each 1 or more.
-        cutoffs: the k.
-
-    Returns:
-        'ndcg@10' and so on to (n_users,) float64.
-    """
-    out = {}
-    places = np.arange(1, hit.shape[1] + 1)
-    discount = 1 / np.log2(places + 1)
-    ideal = np.cumsum(discount)
-    found = np.cumsum(hit, axis=1)  # hits up to each place
-    gain = np.cumsum(hit * discount, axis=1)
-    precision_sum = np.cumsum(hit * found / places, axis=1)
-    first = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, np.inf)
-    for k in cutoffs:
-        reachable = np.minimum(n_relevant, k)
-        out[f"ndcg@{k}"] = gain[:, k - 1] / ideal[reachable - 1]
-        out[f"recall@{k}"] = found[:, k - 1] / n_relevant
-        out[f"precision@{k}"] = found[:, k - 1] / k
-        out[f"map@{k}"] = precision_sum[:, k - 1] / reachable
-        out[f"hit_rate@{k}"] = (found[:, k - 1] > 0).astype(float)
-        out[f"mrr@{k}"] = np.where(first <= k, 1 / first, 0.0)
-    return out
-
-
-def users_to_rank(relevant: sp.csr_matrix, history: sp.csr_matrix) -> np.ndarray:
-    """Users with something to find and a history to find it from."""
-    return np.flatnonzero((np.diff(relevant.indptr) > 0) & (np.diff(history.indptr) > 0))
-
-
 def evaluate(
     scorer: Scorer, history: sp.csr_matrix, seen: sp.csr_matrix, relevant: sp.csr_matrix, cutoffs: Iterable[int]
 ) -> dict[str, float]:
@@ -169,6 +114,11 @@ def evaluate(
     place = np.full(relevant.shape[1] + 1, np.inf)
     np.minimum.at(place, ranked, np.arange(1, ranked.shape[1] + 1))  # -1, an empty place, goes to the last
     return result | {f"coverage@{k}": float((place[:-1] <= k).mean()) for k in cutoffs}
+
+
+def rank_everyone(scorer: Scorer, seen: sp.csr_matrix) -> np.ndarray:
+    """The `DEPTH` best unseen items of every user: (n_users, DEPTH) int32, -1 for an empty place."""
+    return top_k(scorer, np.arange(seen.shape[0]), seen, DEPTH)[0]
 
 
 def dot_scorer(user_vectors: torch.Tensor, item_vectors: torch.Tensor) -> Scorer:

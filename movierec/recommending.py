@@ -38,11 +38,6 @@ def recommend(
     return table.assign(Score=scores[there])
 
 
-def movies_by_index(movies: pd.DataFrame, item_ids: np.ndarray) -> pd.DataFrame:
-    """The movies table in the order of the item indices."""
-    return movies.set_index("MovieID").loc[item_ids].reset_index()
-
-
 def reasons(model: Model, graph: Graph, known: Known, row: int, items: np.ndarray) -> list[list[int]]:
     """Which of a user's last movies decide that items are recommended: those without which the score would be lower.
 

@@ -6,6 +6,7 @@ the same bytes.
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,24 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def write_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a folder beside `path`, then put it there, in place of the one that was."""
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        write(partial)
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """A text as UTF-8."""
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """A table as Parquet."""
     write_whole(path, lambda partial: frame.to_parquet(partial, index=False))
@@ -44,7 +63,7 @@ def write_json(data: dict, path: Path, decimals: int = 6) -> None:
             return {key: rounded(v) for key, v in value.items()}
         return round(value, decimals) if isinstance(value, float) else value
 
-    write_whole(path, lambda partial: partial.write_text(json.dumps(rounded(data), indent=2) + "\n", encoding="utf-8"))
+    write_text(json.dumps(rounded(data), indent=2) + "\n", path)
 
 
 def write_arrays(path: Path, **arrays) -> None:
@@ -85,3 +104,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: file[name] for name in file.files}
 
     return read(path, load)
+
+
+def read_rankings(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Rankings, as the stages write them: by model, the moment to (n_users, depth)."""
+    rankings = {}
+    for name, ranked in read_arrays(path).items():
+        model, moment = name.rsplit(".", 1)
+        rankings.setdefault(model, {})[moment] = ranked
+    return rankings

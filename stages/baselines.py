@@ -1,26 +1,36 @@
-"""Fit what the graph model is measured against: popularity, item-kNN and EASE, and in time order a Markov chain."""
+"""Fit what the model is measured against, on the same split, and rank with it: popularity, item-kNN, EASE, and in time order a Markov chain."""
 
 from pathlib import Path
 
 import _stage
+import pandas as pd
 
-from movierec.baselines import Fitting, fit_ease, fit_item_knn, fit_markov, fit_popularity
+from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn, fit_markov, fit_popularity
 from movierec.graph import stored_graph, train_matrix
 from movierec.history import history
 from movierec.interactions import TEMPORAL, to_csr
+from movierec.ranking import MOMENTS, rank_everyone
 from movierec.storage import read_arrays, read_table, write_arrays
 
 
 def main() -> None:
     params = _stage.params("split_strategy", "ease_lambdas", "ease_max_items", "knn_neighbors", "knn_shrinkage")
     train = train_matrix(stored_graph(read_arrays(Path("data/graph/graph.npz"))))
-    valid = to_csr(read_table(Path("data/split/valid.parquet")), *train.shape)
+    rows = {part: read_table(Path(f"data/split/{part}.parquet")) for part in ("train", "valid")}
     in_time = params.split_strategy in TEMPORAL
-    past = history(train.shape[0], read_table(Path("data/split/train.parquet"))) if in_time else None
-    data = Fitting(train, past, valid, say=print)
+    past = history(train.shape[0], rows["train"]) if in_time else None
+    data = Fitting(train, past, to_csr(rows["valid"], *train.shape), say=print)
     arrays = fit_popularity(data) | fit_item_knn(data, params.knn_neighbors, params.knn_shrinkage)
     arrays |= fit_markov(data) | fit_ease(data, params.ease_lambdas, params.ease_max_items)
-    write_arrays(Path("models/baselines.npz"), **arrays)
+
+    rankings = {}
+    for moment, parts in MOMENTS.items():
+        before = [rows[part] for part in parts]
+        seen = to_csr(pd.concat(before), *train.shape)
+        known = (seen, history(train.shape[0], *before)) if in_time else (train, None)
+        for name, scorer in baseline_scorers(arrays, *known).items():
+            rankings[f"{name}.{moment}"] = rank_everyone(scorer, seen)
+    write_arrays(Path("data/rankings/baselines.npz"), **rankings)
 
 
 if __name__ == "__main__":

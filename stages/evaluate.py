@@ -1,63 +1,71 @@
-"""Measure the model and the baselines on validation and test; write metrics and the data of the plots."""
+"""Measure the rankings of the model and the baselines on validation and test; write metrics, the plots' data, and the model card."""
 
 from pathlib import Path
 
 import _stage
 import pandas as pd
-import scipy.sparse as sp
 
-from movierec.baselines import BASELINES, baseline_scorers
-from movierec.graph import Graph, stored_graph
-from movierec.history import known_by
-from movierec.interactions import TEMPORAL, Split, to_csr
-from movierec.model import stored_model
-from movierec.ranking import METRICS, Scorer, evaluate
-from movierec.storage import read_arrays, read_csv, read_table, write_csv, write_json
+from movierec.curves import DEPTH, concentration_curves, cutoff_curves, training_curves
+from movierec.evaluation import asked, at_test, certainty, measure, summary
+from movierec.features import gender_features, genre_features
+from movierec.groups import by_movies, by_users, movies_by_genre, movies_by_popularity, users_by_gender, users_by_history
+from movierec.interactions import TEMPORAL, Split, to_csr, users_of_items
+from movierec.metrics import METRICS
+from movierec.model_card import Facts, model_card
+from movierec.movielens import title_of
+from movierec.storage import read_csv, read_rankings, read_table, write_csv, write_folder, write_json, write_text
 
-CURVE = range(1, 101)  # the cutoffs of the plots
-CURVE_METRICS = ("ndcg", "recall", "precision")
-AT_20 = [f"{metric}@20" for metric in (*METRICS, "coverage")]
+IN_GROUPS = ("model", "EASE", "popularity")  # which models the plots of groups show
 
 
 def main() -> None:
-    params = _stage.params("split_strategy", "rating_power", "mask", "cutoffs")
-    arrays = stored_graph(read_arrays(Path("data/graph/graph.npz")))
-    graph, shape = Graph(arrays), (arrays.n_users, arrays.n_items)
-    model, baselines = stored_model(read_arrays(Path("models/model.npz")), graph), read_arrays(Path("models/baselines.npz"))
+    params = _stage.params("dataset", "data_path", "min_rating", "split_strategy", "mask", "cutoffs")
+    user_ids = read_table(Path("data/split/users.parquet"))["UserID"].to_numpy()
+    item_ids = read_table(Path("data/split/items.parquet"))["MovieID"].to_numpy()
+    gender = gender_features(read_table(Path("data/clean/users.parquet")), user_ids)
+    genres, genre_names = genre_features(read_table(Path("data/clean/movies.parquet")), item_ids)
     rows = {part: read_table(Path(f"data/split/{part}.parquet")) for part in Split._fields}
-    matrix = {part: to_csr(rows[part], *shape) for part in rows}
+    train, valid, test = (to_csr(rows[part], len(user_ids), len(item_ids)) for part in Split._fields)
+    rankings = read_rankings(Path("data/rankings/model.npz")) | read_rankings(Path("data/rankings/baselines.npz"))
 
-    def before(part: str) -> tuple[sp.csr_matrix, sp.csr_matrix, dict[str, Scorer]]:
-        """What is known of the users before this part, what is left out of the rankings, and all scorers."""
-        earlier = ["train"] if part == "valid" else ["train", "valid"]
-        seen = sum(matrix[name] for name in earlier)
-        if params.split_strategy in TEMPORAL:  # a history is everything before the moment of recommending
-            known = known_by(*shape, [rows[name] for name in earlier], params.rating_power)
-            return seen, seen, {"model": model.scorer(graph, known)} | baseline_scorers(baselines, seen, known.history)
-        scorers = {"model": model.scorer(graph)} | baseline_scorers(baselines, matrix["train"])
-        return matrix["train"], matrix["train"] if params.mask == "train" else seen, scorers
+    cutoffs = [*params.cutoffs, *range(1, DEPTH + 1)]
+    on_valid = measure(asked(valid, train), {name: at["after_train"] for name, at in rankings.items()}, cutoffs)
+    on_test = measure(*at_test(rankings, train, valid, test, params.split_strategy in TEMPORAL, params.mask), cutoffs)
+    tables = {"valid": summary(on_valid, train, genres), "test": summary(on_test, train, genres)}
+    tested = gender[on_test.part.users]
+    tables["test"] |= certainty(on_test.ndcg, tested)
+    for part, table in tables.items():
+        write_folder(Path(f"metrics/{part}"), lambda folder: [write_json(of, folder / f"{name}.json", decimals=4) for name, of in table.items()])
+        for name, ndcg in table["ndcg@20"].items():
+            print(f"{part:5}  {name:12}  NDCG@20 {ndcg:.4f}  Recall@20 {table['recall@20'][name]:.4f}")
+    every = [f"{metric}@{k}" for k in params.cutoffs for metric in METRICS]
+    by_part = {"valid": on_valid, "test": on_test}
+    write_json(
+        {part: {name: {key: of.mean(name, key) for key in every} for name in of.lists} for part, of in by_part.items()},
+        Path("metrics/every_cutoff.json"),
+    )
 
-    cutoffs = sorted({20, *params.cutoffs})
-    names = [f"{metric}@{k}" for k in cutoffs for metric in (*METRICS, "coverage")]
-    measured = {}
-    for part in ("valid", "test"):
-        history, seen, scorers = before(part)
-        values = {name: evaluate(scorer, history, seen, matrix[part], {*cutoffs, *CURVE}) for name, scorer in scorers.items()}
-        measured[part] = values
-        write_json({name: {key: values[name][key] for key in names} for name in values}, Path(f"metrics/{part}.json"))
-        for name in ("model", *BASELINES):  # the file of a baseline that was left out is there, and empty
-            at_20 = {key: value for key, value in values.get(name, {}).items() if key in AT_20}
-            write_json(at_20, Path(f"metrics/{part}_{name}.json"), decimals=4)
-        for name in values:
-            print(f"{part:5}  {name:10}  NDCG@20 {values[name]['ndcg@20']:.4f}  Recall@20 {values[name]['recall@20']:.4f}")
+    popularity = users_of_items(train)
+    loss, validation = training_curves(read_csv(Path("models/history.csv")), on_valid)
+    curves = {"loss": loss, "validation": validation, "cutoffs": cutoff_curves(on_test), "concentration": concentration_curves(on_test, popularity)}
+    shown = [name for name in IN_GROUPS if name in rankings]
+    groups = {
+        "users_by_history": by_users(on_test, shown, users_by_history(on_test.part)),
+        "users_by_gender": by_users(on_test, shown, users_by_gender(tested)),
+        "movies_by_popularity": by_movies(on_test, shown, movies_by_popularity(popularity)),
+        "movies_by_genre": by_movies(on_test, shown, movies_by_genre(genres, genre_names)),
+    }
+    for name, table in (curves | groups).items():
+        write_csv(table, Path(f"plots/{name}.csv"))
 
-    for metric in CURVE_METRICS:
-        curve = {name: [values[f"{metric}@{k}"] for k in CURVE] for name, values in measured["test"].items()}
-        write_csv(pd.DataFrame({"k": list(CURVE), **curve}), Path(f"plots/{metric}.csv"))
-    history = read_csv(Path("models/history.csv")).query("part == 'graph'")
-    lines = {name: values["ndcg@20"] for name, values in measured["valid"].items() if name != "model"}
-    training = pd.DataFrame({"epoch": history["epoch"], "loss": history["loss"], "graph_part": history["valid_ndcg"]})
-    write_csv(training.assign(model=measured["valid"]["model"]["ndcg@20"], **lines), Path("plots/training.csv"))
+    cold = read_table(Path("data/split/cold.parquet"))["kind"]
+    times = pd.to_datetime(pd.concat([of["timestamp"] for of in rows.values()]), unit="s", utc=True).dt.year
+    facts = Facts(
+        title_of(params.dataset, params.data_path), params.min_rating, params.split_strategy, len(user_ids), len(item_ids),
+        {part: len(of) for part, of in rows.items()}, (times.min(), times.max()), len(tested),
+        {kind: int((cold == kind).sum()) for kind in ("user", "item")}, tables["test"], groups,
+    )  # fmt: skip
+    write_text(model_card(facts), Path("metrics/model_card.md"))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from movierec.errors import UserError
-from movierec.features import vectors_from_features
+from movierec.features import movies_by_index
 from movierec.graph import Graph, stored_graph
 from movierec.history import known_by
 from movierec.interactions import TEMPORAL, Split, to_csr
+from movierec.lightgcn import vectors_from_features
 from movierec.model import stored_model
 from movierec.ranking import dot_scorer
-from movierec.recommending import movies_by_index, reasons, recommend
+from movierec.recommending import reasons, recommend
 from movierec.storage import read_arrays, read_table, write_table
 
 RECOMMENDATIONS = Path("data/recommendations/recommendations.parquet")

@@ -6,7 +6,8 @@ import _stage
 import pandas as pd
 
 from movierec.interactions import TEMPORAL, cold, index_interactions, positives, split
-from movierec.storage import read_table, write_table
+from movierec.describing import interactions_by_month
+from movierec.storage import read_table, write_csv, write_table
 
 SPLIT = Path("data/split")
 
@@ -22,6 +23,7 @@ def main() -> None:
     write_table(pd.DataFrame({"UserID": user_ids}), SPLIT / "users.parquet")
     write_table(pd.DataFrame({"MovieID": item_ids}), SPLIT / "items.parquet")
     write_table(unknown, SPLIT / "cold.parquet")
+    write_csv(interactions_by_month(parts._asdict()), Path("plots/split.csv"))
     print(f"{len(interactions):,} liked movies of {len(user_ids):,} users, {len(item_ids):,} movies")
     print(f"{params.split_strategy}: " + ", ".join(f"{name} {len(rows):,}" for name, rows in parts._asdict().items()))
     n_users, n_items = (unknown["kind"] == "user").sum(), (unknown["kind"] == "item").sum()

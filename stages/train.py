@@ -1,4 +1,4 @@
-"""Train the model: taste from the graph, and in time order what comes next; validation alone makes the choices."""
+"""Train the model, and rank with it: taste from the graph, and in time order what comes next; validation alone makes the choices."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +14,7 @@ from movierec.interactions import TEMPORAL, to_csr
 from movierec.model import train_model, train_next
 from movierec.next_movie import NextMovie
 from movierec.next_training import NextSettings
+from movierec.ranking import MOMENTS, rank_everyone
 from movierec.storage import read_arrays, read_table, write_arrays, write_csv
 from movierec.training import Epoch, Settings
 
@@ -27,9 +28,13 @@ def main() -> None:
     )  # fmt: skip
     arrays = stored_graph(read_arrays(Path("data/graph/graph.npz")))
     train = train_matrix(arrays)
-    valid = to_csr(read_table(Path("data/split/valid.parquet")), *train.shape)
+    rows = {part: read_table(Path(f"data/split/{part}.parquet")) for part in ("train", "valid")}
+    valid = to_csr(rows["valid"], *train.shape)
     in_time = params.split_strategy in TEMPORAL
-    known = known_by(*train.shape, [read_table(Path("data/split/train.parquet"))], params.rating_power) if in_time else None
+    known = {
+        moment: known_by(*train.shape, [rows[part] for part in parts], params.rating_power) if in_time else None
+        for moment, parts in MOMENTS.items()
+    }
 
     if params.device == "cuda" and not torch.cuda.is_available():
         raise UserError("params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu.")
@@ -40,7 +45,7 @@ def main() -> None:
     graph = Graph(arrays)
     trained = train_model(
         graph, train, valid, params.embedding_dim, params.n_layers, params.kernel_max_nodes, params.gender_weight, params.genre_weight,
-        settings, reporter(params.epochs), Graph(arrays, params.device) if params.device != "cpu" else None, known,
+        settings, reporter(params.epochs), Graph(arrays, params.device) if params.device != "cpu" else None, known["after_train"],
     )  # fmt: skip
     model, history = trained.model, pd.DataFrame(trained.history).assign(part="graph")
     print(f"graph: epoch {trained.best.epoch}, validation NDCG@20 {trained.best.valid_ndcg:.4f}")
@@ -53,12 +58,15 @@ def main() -> None:
     if in_time:
         network = NextMovie(train.shape[1], params.half_lives, params.next_dim, params.next_hidden, params.next_temperature)
         settings = NextSettings(params.next_lr, params.next_epochs, params.next_batch_steps, params.next_negatives, params.seed)
-        following = train_next(model, graph, known, train, valid, network, settings, reporter(params.next_epochs))
+        following = train_next(model, graph, known["after_train"], train, valid, network, settings, reporter(params.next_epochs))
         model = following.model
         history = pd.concat([history, pd.DataFrame(following.history).assign(part="next")])
         shares = ", ".join(f"{name} {share:.3g}" for name, share in zip(("taste", "what comes next", "trend"), model.shares))
         print(f"mix: {shares}; validation NDCG@20 {following.valid_ndcg:.4f}")
     write_arrays(Path("models/model.npz"), **model.arrays())
+    seen = {moment: to_csr(pd.concat([rows[part] for part in parts]), *train.shape) for moment, parts in MOMENTS.items()}
+    rankings = {f"model.{moment}": rank_everyone(model.scorer(graph, known[moment]), seen[moment]) for moment in MOMENTS}
+    write_arrays(Path("data/rankings/model.npz"), **rankings)
     write_csv(history[["part", *Epoch._fields]], Path("models/history.csv"))
 
 

@@ -77,9 +77,9 @@ def test_ease_left_out_is_no_scorer(random_interactions):
     train = random_interactions(8, 5)
     knn = item_knn(train, 2, 1)
     arrays = {"popularity": popularity(train), "knn_data": knn.data, "knn_indices": knn.indices, "knn_indptr": knn.indptr}
-    assert list(baseline_scorers(arrays | {"ease": np.zeros((0, 0), np.float32)}, train)) == ["item_knn", "popularity"]
+    assert list(baseline_scorers(arrays | {"ease": np.zeros((0, 0), np.float32)}, train)) == ["item-kNN", "popularity"]
     scorers = baseline_scorers(arrays | {"ease": ease(gram(train), 1)}, train)
-    assert list(scorers) == ["ease", "item_knn", "popularity"]
+    assert list(scorers) == ["EASE", "item-kNN", "popularity"]
     for scorer in scorers.values():
         assert top_k(scorer, np.arange(8), train, 2)[0].shape == (8, 2)
 
@@ -122,10 +122,10 @@ def test_each_baseline_in_time_takes_the_half_life_that_validation_likes_best(in
     data = in_time()
     arrays = fit_popularity(data) | fit_item_knn(data, 5, 1.0) | fit_markov(data) | fit_ease(data, [1.0, 5.0, 20.0], 100)
     fitted = {name: data.quality(scorer) for name, scorer in baseline_scorers(arrays, data.train, data.past).items()}
-    assert set(fitted) == {"ease", "item_knn", "markov", "popularity"}
+    assert set(fitted) == {"EASE", "item-kNN", "popularity", "Markov chain"}
     knn = item_knn(data.train, 5, 1.0)
     assert fitted["popularity"] == max(data.quality(popularity_scorer(recent_popularity(data.past, 12, b))) for b in HALF_LIVES)
-    assert fitted["item_knn"] == max(data.quality(linear_scorer(decayed(data.past, 12, b), knn)) for b in HALF_LIVES)
+    assert fitted["item-kNN"] == max(data.quality(linear_scorer(decayed(data.past, 12, b), knn)) for b in HALF_LIVES)
     assert float(arrays["ease_half_life"]) in HALF_LIVES and arrays["ease_lambda"] in (1, 5, 20)
     np.testing.assert_array_equal(arrays["ease"], ease(gram(data.train), arrays["ease_lambda"]))
 
@@ -137,7 +137,7 @@ def test_baselines_know_what_is_known_when_recommending_and_nothing_of_it_when_f
     users, items = data.valid.nonzero()
     past, next_ones = (pd.DataFrame({"user": u, "item": i}) for u, i in ((data.past.users, data.past.items), (users, items)))
     longer = history(30, past, next_ones)
-    scores = baseline_scorers(arrays, data.train + data.valid, longer)["ease"](np.arange(30))
+    scores = baseline_scorers(arrays, data.train + data.valid, longer)["EASE"](np.arange(30))
     expected = decayed(longer, 12, float(arrays["ease_half_life"])) @ arrays["ease"]
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
@@ -146,4 +146,4 @@ def test_without_time_there_is_no_half_life_and_no_chain(in_time):
     data = in_time()._replace(past=None)
     arrays = fit_popularity(data) | fit_item_knn(data, 5, 1.0) | fit_markov(data) | fit_ease(data, [1.0], 5)
     assert arrays["popularity"].tolist() == popularity(data.train).tolist()
-    assert list(baseline_scorers(arrays, data.train)) == ["item_knn", "popularity"], "EASE is left out: 12 items are more than 5"
+    assert list(baseline_scorers(arrays, data.train)) == ["item-kNN", "popularity"], "EASE is left out: 12 items are more than 5"

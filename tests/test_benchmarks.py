@@ -39,14 +39,14 @@ def test_published_split_prints_one_json_object(split):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     names = {f"{metric}@{k}" for metric in ("recall", "ndcg", "precision", "hit_rate", "mrr") for k in (10, 20, 40)}
-    for name in ("model", "ease", "popularity"):
+    for name in ("model", "EASE", "popularity"):
         assert names | {"valid", "fit_seconds", "evaluate_seconds"} <= set(result[name])
         assert set(result[name]["valid"]) == names
         assert all(0 <= result[name][key] <= 1 for key in names)
     seeds = result["model"]["seeds"]
     assert [run["seed"] for run in seeds] == [1, 2]
     assert result["model"]["ndcg@20"] == pytest.approx(np.mean([run["ndcg@20"] for run in seeds]), abs=1e-6)
-    assert result["ease"]["lambda"] in (1, 10)
+    assert result["EASE"]["lambda"] in (1, 10)
     assert result["model"]["ndcg@20"] > 2 * result["popularity"]["ndcg@20"]
     assert result["params"]["epochs"] == 2 and result["versions"]["torch"] and result["threads"] >= 1 and result["peak_memory_mb"] > 50
 
@@ -54,8 +54,8 @@ def test_published_split_prints_one_json_object(split):
 def test_masking_valid_too_leaves_fewer_wrong_candidates(split):
     settings = ("--set", "epochs=1", "--set", "embedding_dim=8", "--set", "ease_lambdas=[1]")
     train, both = (json.loads(published_split("--split", split, "--mask", mask, *settings).stdout) for mask in ("train", "train+valid"))
-    assert both["ease"]["ndcg@20"] > train["ease"]["ndcg@20"]
-    assert both["ease"]["valid"] == train["ease"]["valid"]
+    assert both["EASE"]["ndcg@20"] > train["EASE"]["ndcg@20"]
+    assert both["EASE"]["valid"] == train["EASE"]["valid"]
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_next_item_prints_one_json_object(sequences):
     assert "90 users, 30 items; train 720, valid 90, test 90" in done.stderr and "1 lines repeat an earlier one" in done.stderr
     result = json.loads(done.stdout)
     names = {"ndcg@10", "hit_rate@10", "ndcg@20", "hit_rate@20"}
-    for name in ("model", "ease", "item_knn", "markov", "popularity"):
+    for name in ("model", "EASE", "item-kNN", "popularity", "Markov chain"):
         assert names | {"valid", "fit_seconds", "evaluate_seconds"} <= set(result[name])
         assert set(result[name]["valid"]) == names and all(0 <= result[name][key] <= 1 for key in names)
-    assert result["markov"]["ndcg@10"] == 1, "what follows is certain"
+    assert result["Markov chain"]["ndcg@10"] == 1, "what follows is certain"
     assert result["model"]["hit_rate@10"] > 0.9 > result["popularity"]["hit_rate@10"]
     assert [run["seed"] for run in result["model"]["seeds"]] == [1, 2]
     assert result["params"]["next_epochs"] == 8 and result["versions"]["dgl"] and result["peak_memory_mb"] > 50

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 
 from movierec.errors import UserError
-from movierec.ranking import METRICS, best_columns, dot_scorer, evaluate, hits, per_user, top_k
+from movierec.metrics import METRICS, hits, per_user
+from movierec.ranking import best_columns, dot_scorer, evaluate, top_k
 
 LOG3, LOG5 = np.log2(3), np.log2(5)
 

@@ -5,8 +5,9 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
+from movierec.features import movies_by_index
 from movierec.history import known_by
-from movierec.recommending import movies_by_index, reasons, recommend
+from movierec.recommending import reasons, recommend
 
 MOVIES = pd.DataFrame({"MovieID": [30, 10, 20], "Title": ["C", "A", "B"], "Year": pd.array([2000, None, 1999], dtype="Int16"), "Genres": ["", "x", "y"]})
 

@@ -76,17 +76,15 @@ def set_param(key: str, value: str) -> None:
 def summary(dataset: str) -> None:
     """The table that the run ends with."""
     title = RELEASES[dataset].title if dataset in RELEASES else read_params(PARAMS, ("data_path",)).data_path
-    test = json.loads(Path("metrics/test.json").read_text())
+    ndcg, recall = (json.loads(Path(f"metrics/test/{metric}@20.json").read_text()) for metric in ("ndcg", "recall"))
     n_ratings = json.loads(Path("metrics/data.json").read_text())["ratings"]["kept"]
     ratings = pd.read_parquet("data/clean/ratings.parquet", columns=["UserID", "MovieID"])
     print(f"\n{title}: {ratings['UserID'].nunique():,} users, {ratings['MovieID'].nunique():,} movies, {n_ratings:,} ratings")
     table = Table()
     for column, justify in (("on test", "left"), ("NDCG@20", "right"), ("Recall@20", "right")):
         table.add_column(column, justify=justify)
-    labels = {"model": "this model", "ease": "EASE", "item_knn": "item-kNN", "markov": "Markov chain", "popularity": "popularity"}
-    for name, label in labels.items():
-        if name in test:
-            table.add_row(label, f"{test[name]['ndcg@20']:.4f}", f"{test[name]['recall@20']:.4f}")
+    for name in ndcg:
+        table.add_row("this model" if name == "model" else name, f"{ndcg[name]:.4f}", f"{recall[name]:.4f}")
     Console().print(table)
     user = pd.read_parquet("data/split/users.parquet")["UserID"].iloc[0]
     print("recommendations for all users: data/recommendations/recommendations.parquet")
