@@ -1,4 +1,4 @@
-# Two commands matter: `make repro` and `make test`. Each makes the environment first if it is missing or stale.
+# Two commands matter: `make repro` and `make test`. Each target makes the environment first if it is missing or stale.
 
 SHELL := /bin/bash
 # Whatever runs below finds `python` and `dvc` of the environment first.
@@ -6,18 +6,34 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test clean
+.PHONY: help setup repro sweep sweep-report test check-lock changes clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 setup: .venv/.complete ## the environment in .venv, from requirements.txt
 
 repro: setup ## the main job: dvc repro on MovieLens 1M (on 100K where 1M can't be had), and a summary
 	@python tools/repro.py
 
+sweep: setup ## an adaptive search over sweep.yaml, each trial a DVC experiment; goes on where it was stopped
+	@python tools/sweep.py
+
+sweep-report: setup ## the best trials of the sweep, and plots/sweep.png
+	@python tools/sweep_report.py
+
 test: setup ## the whole test suite
 	@python -m pytest
+
+check-lock: setup ## whether dvc.lock belongs to the code and the params as they are
+	@would=$$(dvc repro --allow-missing --dry) || exit 1; \
+	if grep "Running stage" <<< "$$would"; then echo "dvc.lock is behind the code or the params: run \`dvc repro\` and commit what changes."; exit 1; fi; \
+	echo "dvc.lock belongs to the code and the params."
+
+BASE ?= HEAD
+changes: setup ## what changes against BASE (HEAD unless told), in Markdown, and dvc_plots/index.html
+	@echo "### Metrics against $(BASE)"; echo; dvc metrics diff --md $(BASE) | (read -r head; read -r rule; printf '%s\n%s\n' "$$head" "$$rule"; sort)
+	@dvc plots diff $(BASE) workspace > /dev/null
 
 clean: ## remove the environment and what the stages wrote; DVC's cache stays
 	rm -rf .venv .venv-bootstrap data/{raw,clean,split,graph,recommendations} models/*.{npz,csv}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
+from browser import dom_after_scripts
 from imports import ROOT
 from ruamel.yaml import YAML
 
@@ -59,7 +59,7 @@ class Project:
         self.folder = folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "DVC_", "GIT_"))}
         self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"
-        self.environment |= {"COLUMNS": "200"} | environment
+        self.environment |= {"COLUMNS": "200", "CUDA_VISIBLE_DEVICES": ""} | environment
         listed = self.call("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT).split("\0")
         for name in filter(None, listed):
             if (ROOT / name).exists():
@@ -87,6 +87,10 @@ class Project:
         self.call("git", "add", "-A")
         self.call("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
 
+    def metric(self, part, name):
+        """A metric by model."""
+        return json.loads((self.folder / f"metrics/{part}/{name}.json").read_text())
+
     def set_params(self, **values):
         yaml = YAML()
         params = yaml.load(self.folder / "params.yaml")
@@ -97,7 +101,7 @@ def stages_run(output):
     return re.findall(r"Running stage '([\w-]+)'", output)
 
 
-ALL = ["download", "clean", "split", "build-graph", "baselines", "train", "evaluate", "recommend"]
+ALL = ["download", "clean", "split", "build-graph", "baselines", "train", "evaluate", "draw", "recommend"]
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +119,9 @@ def project(small_data, tmp_path_factory):
 
 
 def test_everything_is_there_after_a_run(project, ml_100k):
-    test = json.loads((project.folder / "metrics/test.json").read_text())
-    assert set(test) == {"model", "ease", "item_knn", "popularity"}
-    assert all(0 <= value <= 1 for values in test.values() for value in values.values())
-    assert test["model"]["ndcg@20"] > test["popularity"]["ndcg@20"]
+    ndcg = project.metric("test", "ndcg@20")
+    assert list(ndcg) == ["model", "EASE", "item-kNN", "popularity"]
+    assert 1 > ndcg["model"] > ndcg["popularity"] > 0
     rated = pd.read_csv(ml_100k / "ml-100k.inter", sep="\t")
     recommended = pd.read_parquet(project.folder / "data/recommendations/recommendations.parquet")
     assert list(recommended.columns) == ["UserID", "Rank", "MovieID", "Title", "Year", "Genres", "Score"]
@@ -135,9 +138,9 @@ def test_a_second_run_does_nothing_and_git_sees_nothing(project):
 
 def test_another_lr_runs_what_it_touches_and_going_back_trains_nothing(project):
     before = (project.folder / "dvc.lock").read_bytes()
-    assert stages_run(project.dvc("exp", "run", "-S", "lr=0.003")) == ["train", "evaluate", "recommend"]
+    assert stages_run(project.dvc("exp", "run", "-S", "lr=0.003")) == ["train", "evaluate", "draw", "recommend"]
     changed = project.dvc("params", "diff") + project.dvc("metrics", "diff")
-    assert "lr" in changed and "metrics/test_model.json" in changed
+    assert "lr" in changed and "metrics/test/ndcg@20.json" in changed
     assert "0.003" in project.dvc("exp", "show", "--only-changed", "--csv")
     back = project.dvc("exp", "run", "-S", f"lr={SMALL['lr']}")
     assert "train" not in stages_run(back) and "Stage 'train' is cached - skipping run" in back
@@ -158,19 +161,78 @@ def test_a_queue_runs_in_temporary_copies(project):
     assert "0.001" in shown and "0.004" in shown
 
 
-def test_metrics_and_plots_are_shown(project):
-    table = project.dvc("metrics", "show")
-    assert max(map(len, table.splitlines())) <= 120
-    assert "metrics/test_model.json" in table and "ndcg@20" in table
+def test_a_sweep_makes_experiments_goes_on_where_it_was_and_leaves_the_workspace_alone(project):
+    (project.folder / "sweep.yaml").write_text("name: s\ntrials: 2\nseed: 1\nspace:\n  lr:\n    low: 0.001\n    high: 0.05\n    log: true\n")
+    project.commit("a small sweep")
+    first = project.call(sys.executable, "tools/sweep.py")
+    assert re.findall(r"^s-(\d+)  lr ([\d.]+)  validation NDCG@20 0\.\d{4}", first, re.MULTILINE)[0] == ("001", f"{SMALL['lr']:g}")
+    assert first.count("validation NDCG@20") == 2 and "best on validation: s-00" in first
+    second = project.call(sys.executable, "tools/sweep.py", "--trials", "3")
+    assert "going on after 2 trials" in second and re.findall(r"^s-\d+", second, re.MULTILINE) == ["s-003"]
+    report = project.call(sys.executable, "tools/sweep_report.py")
+    assert "s: the best of 3 trials" in report and "the chosen one on test: NDCG@20 0." in report
+    assert (project.folder / "plots/sweep.png").stat().st_size > 10_000
+    project.call("git", "checkout", "-q", "plots/sweep.png")
+    assert project.call("git", "status", "--porcelain") == ""
+    project.dvc("exp", "branch", "s-003", "third")
+    assert "lr" in project.call("git", "diff", "HEAD", "third", "--", "params.yaml")
+    log = (project.folder / ".dvc/tmp/sweep/s-002.log").read_text()
+    assert stages_run(log) == ["train", "evaluate"], "nothing before training, and nothing that a sweep does not look at"
+
+
+def test_a_sweep_of_trials_that_fail_says_why_and_stops(project):
+    (project.folder / "sweep.yaml").write_text("name: f\ntrials: 2\nseed: 1\nspace:\n  device:\n    choices: [cuda]\n")
+    output = project.call(sys.executable, "tools/sweep.py", ok=False)
+    assert "f-001  device cuda  failed after" in output and "torch sees no CUDA device here; set it to cpu." in output
+    assert "make sweep: 3 trials in a row failed" in output and "Traceback" not in output
+    assert "no trial named f-... belongs to the current commit" in project.call(sys.executable, "tools/sweep_report.py", ok=False)
+    project.call("git", "checkout", "-q", ".")
+
+
+def test_metrics_are_a_table_that_a_person_can_read(project):
+    table = project.dvc("metrics", "show").splitlines()
+    assert max(map(len, table)) <= 120
+    assert table[0].split() == ["Path", "EASE", "item-kNN", "model", "popularity"]
+    rows = {line.split()[0]: line.split()[1:] for line in table[1:]}
+    assert rows["metrics/test/ndcg@20.json"] == [f"{project.metric('test', 'ndcg@20')[name]:g}" for name in table[0].split()[1:]]
+    assert {name.split("/")[1] for name in rows} == {"valid", "test"}
+    assert "metrics/test/ndcg@20_women_minus_men.json" in rows and "metrics/test/ndcg@20_model_minus_p.json" in rows
+    assert "minus that of EASE" in (project.folder / "metrics/model_card.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def page(project):
+    """What `dvc plots diff` writes for another run beside the committed one."""
     project.dvc("exp", "run", "-S", "temperature=0.3")
     project.dvc("plots", "diff", "HEAD", "workspace")
-    page = (project.folder / "dvc_plots/index.html").read_text()
-    assert not re.search(r'(src|href)="(https?:)?//', page), "the page must work without a network"
-    for title in ("Training loss by epoch", "Validation NDCG@20", "NDCG@k on test", "Recall@k on test", "Precision@k on test"):
-        assert title in page
-    assert '"rev": "workspace"' in page and '"rev": "HEAD"' in page
     project.call("git", "checkout", "-q", ".")
     project.dvc("checkout")
+    return project.folder / "dvc_plots/index.html"
+
+
+TITLES = [next(iter(plot.values()))["title"] for plot in YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"] if isinstance(plot, dict)]
+
+
+def test_the_plots_page_has_all_plots_of_both_revisions_and_loads_nothing(page):
+    html = page.read_text()
+    assert not re.search(r'(src|href)="(https?:)?//', html), "the page must work without a network"
+    for title in TITLES:
+        assert title in html
+    assert '"rev": "workspace"' in html and '"rev": "HEAD"' in html and "map.png" in html
+
+
+def test_a_browser_without_a_network_draws_every_plot_and_overlays_the_revisions(page):
+    dom = dom_after_scripts(page)
+    drawn = re.findall(r'<svg[^>]*class="marks".*?</svg>', dom, re.DOTALL)
+    assert len(drawn) == len(TITLES)
+    for title, svg in zip(TITLES, drawn):
+        assert f">{title}</text>" in svg
+        assert ">workspace</text>" in svg and ">HEAD</text>" in svg
+        assert svg.count("<path") > 4
+    loss = drawn[0]
+    curves = [path for path in re.findall(r'<path aria-label="[^"]*" role="graphics-symbol" aria-roledescription="line mark" d="([^"]*)"', loss)]
+    assert len(curves) == 2 and curves[0] != curves[1], "one curve for each revision, in one picture"
+    assert len(re.findall('<img src="static/', dom)) == 4, "two pictures of two revisions"
 
 
 def test_chosen_users_are_shown_readably_and_as_the_table_says(project):
@@ -189,9 +251,8 @@ def test_chosen_users_are_shown_readably_and_as_the_table_says(project):
 
 def test_in_time_order_the_whole_history_says_what_comes_next(project):
     project.dvc("exp", "run", "-S", "split_strategy=leave_one_out")
-    test = json.loads((project.folder / "metrics/test.json").read_text())
-    assert set(test) == {"model", "ease", "item_knn", "markov", "popularity"}
-    assert test["model"]["ndcg@10"] > test["popularity"]["ndcg@10"] and "hit_rate@10" in test["model"]
+    ndcg = project.metric("test", "ndcg@20")
+    assert list(ndcg) == ["model", "EASE", "item-kNN", "popularity", "Markov chain"] and ndcg["model"] > ndcg["popularity"]
     parts = [pd.read_parquet(project.folder / f"data/split/{part}.parquet") for part in ("train", "valid", "test")]
     assert [len(part) for part in parts[1:]] == [N_USERS, N_USERS]
 
@@ -218,9 +279,8 @@ def test_a_wrong_param_stops_the_run_with_one_line(project):
     output = project.dvc("exp", "run", "-S", "lr=abc", ok=False)
     assert "train: params.yaml: lr is 'abc', but it must be a number above 0 and at most 10." in output
     assert "Traceback" not in output
-    if not torch.cuda.is_available():
-        output = project.dvc("exp", "run", "-S", "lr=0.02", "-S", "device=cuda", ok=False)
-        assert "train: params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu." in output
+    output = project.dvc("exp", "run", "-S", "lr=0.02", "-S", "device=cuda", ok=False)
+    assert "train: params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu." in output
     project.call("git", "checkout", "-q", ".")
 
 
