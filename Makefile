@@ -32,7 +32,7 @@ check-lock: setup ## whether dvc.lock belongs to the code and the params as they
 
 BASE ?= HEAD
 changes: setup ## what changes against BASE (HEAD unless told), in Markdown, and dvc_plots/index.html
-	@echo "### Metrics against $(BASE)"; echo; dvc metrics diff --md $(BASE) | (read -r head; read -r rule; printf '%s\n%s\n' "$$head" "$$rule"; sort)
+	@echo "### Metrics against $(BASE)"; echo; dvc metrics diff --md $(BASE) | (read -r head; read -r rule; printf '%s\n%s\n' "$$head" "$$rule"; grep '|' | sort)
 	@dvc plots diff $(BASE) workspace > /dev/null
 
 clean: ## remove the environment and what the stages wrote; DVC's cache stays
