@@ -44,11 +44,11 @@ def test_every_param_has_a_comment_with_its_meaning():
          "ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small, path."),
         ("mask", ["train"], "p: mask is ['train'], but it must be one of train, train+valid."),
         ("cutoffs", 20, "p: cutoffs is 20, but it must be a list of different values, "
-         "each a whole number at least 1 and at most 1000."),
+         "each a whole number at least 1 and at most 100."),
         ("cutoffs", [], "p: cutoffs is [], but it must be a list of different values, "
-         "each a whole number at least 1 and at most 1000."),
+         "each a whole number at least 1 and at most 100."),
         ("cutoffs", [10, 10], "p: cutoffs is [10, 10], but it must be a list of different values, "
-         "each a whole number at least 1 and at most 1000."),
+         "each a whole number at least 1 and at most 100."),
         ("data_path", "", "p: data_path is '', but it must be text."),
     ],
 )  # fmt: skip
