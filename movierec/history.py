@@ -111,7 +111,8 @@ class Known(NamedTuple):
 
     matrix: sp.csr_matrix  # (n, n_items) float32, the weight of each interaction
     history: History  # the same in time
-    users: np.ndarray  # (n,), who they are in training
+    users: np.ndarray  # (n,), who they are in training; -1 for someone new
+    gender: np.ndarray | None = None  # (n, 2) female and male; None: as in training
 
     def without(self, row: int, places: np.ndarray) -> "Known":
         """One of them again and again, each time without the movie at one place of the history."""
@@ -122,7 +123,8 @@ class Known(NamedTuple):
         weight = self.matrix[row].toarray().ravel()[fewer]
         matrix = sp.csr_matrix((weight, fewer.astype(np.int64), indptr), shape=(len(places), self.matrix.shape[1]))
         matrix.sort_indices()
-        return Known(matrix, History(indptr, fewer), np.full(len(places), self.users[row]))
+        gender = None if self.gender is None else np.repeat(self.gender[[row]], len(places), axis=0)
+        return Known(matrix, History(indptr, fewer), np.full(len(places), self.users[row]), gender)
 
 
 def known_by(n_users: int, n_items: int, parts: list[pd.DataFrame], rating_power: float) -> Known:

@@ -157,30 +157,45 @@ def fit_items(graph: Graph, h_item: torch.Tensor, genre_weight: float, quality: 
     return fit_side(kernel_matrix(items, items, graph.to_items, kernel), kernel, lambda side: item_scorer(graph, side), quality, ITEM_NOISES, ITEM_POWERS)
 
 
-def user_scorer(graph: Graph, side: Side) -> Scorer:
-    """Scores by users of like taste: from every user a message to the items that they have, weighted by P."""
-    says = -degree_power(np.diff(graph.matrix.indptr), side.powers.says)  # (n_users, 1)
-    return lambda users: graph.to_items(side.inverse[:, torch.from_numpy(users)] * says).T
+def trained_messages(graph: Graph, side: Side, users: np.ndarray) -> torch.Tensor:
+    """What each user of training sends to the items that they have, about `users`, by -P: (n_users, n) float32."""
+    return side.inverse[:, torch.from_numpy(users)] * -degree_power(np.diff(graph.matrix.indptr), side.powers.says)
 
 
-def folded_user_scorer(graph: Graph, side: Side, h_user: torch.Tensor, some: Nodes) -> Scorer:
-    """The same for users of any history, known from training or not: K P Y, with K between them and those of training.
+def folded_messages(graph: Graph, side: Side, h_user: torch.Tensor, some: Nodes) -> torch.Tensor:
+    """The same about users of any history, known from training or not, by P K, with K between them and those of training.
 
     Args:
         graph: of training.
         side: the fitted part.
         h_user: vectors of the users of training.
-        some: the users to score, by index.
+        some: whom the messages are about.
     """
-    says = degree_power(np.diff(graph.matrix.indptr), side.powers.says)
     everyone = Nodes(graph.matrix, h_user, graph.user_gender)
+    kernel = kernel_matrix(some, everyone, graph.to_users, side.kernel)  # (n, n_users)
+    return (side.inverse @ kernel.T) * degree_power(np.diff(graph.matrix.indptr), side.powers.says)
+
+
+def user_scorer(graph: Graph, side: Side) -> Scorer:
+    """Scores by users of like taste: from every user a message to the items that they have, weighted by P."""
+    return lambda users: graph.to_items(trained_messages(graph, side, users)).T
+
+
+def folded_user_scorer(graph: Graph, side: Side, h_user: torch.Tensor, some: Nodes) -> Scorer:
+    """The same for users of any history, by index of `some`: K P Y."""
 
     def score(users: np.ndarray) -> torch.Tensor:
         chosen = Nodes(some.rows[users], some.h[torch.from_numpy(users)], some.features[users])
-        kernel = kernel_matrix(chosen, everyone, graph.to_users, side.kernel)  # (n, n_users)
-        return graph.to_items((side.inverse @ kernel.T) * says).T
+        return graph.to_items(folded_messages(graph, side, h_user, chosen)).T
 
     return score
+
+
+def item_weights(graph: Graph, side: Side) -> torch.Tensor:
+    """What each item sends about every other to the users that have it: (n_items, n_items) float32."""
+    degree = np.bincount(graph.matrix.indices, minlength=graph.n_items)
+    weights = side.inverse / -side.inverse.diagonal()
+    return weights.mul_(degree_power(degree, side.powers.says) * degree_power(degree, side.powers.popularity).T)
 
 
 def item_scorer(graph: Graph, side: Side, rows: sp.csr_matrix | None = None) -> Scorer:
@@ -191,9 +206,7 @@ def item_scorer(graph: Graph, side: Side, rows: sp.csr_matrix | None = None) -> 
         side: the fitted part.
         rows: (n, n_items), the users' histories with the weight of each interaction; those of training if left out.
     """
-    degree = np.bincount(graph.matrix.indices, minlength=graph.n_items)
-    weights = side.inverse / -side.inverse.diagonal()  # (n_items, n_items)
-    weights *= degree_power(degree, side.powers.says) * degree_power(degree, side.powers.popularity).T
+    weights = item_weights(graph, side)
     if rows is None:
         return lambda users: graph.to_some_users(weights, users)
     return lambda users: weighted_sum(rows[users])(weights)

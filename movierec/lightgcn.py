@@ -56,7 +56,7 @@ class LightGCN(nn.Module):
 def fold_in(user_embedding: torch.Tensor, item_messages: torch.Tensor, rows: sp.csr_matrix) -> torch.Tensor:
     """Users' vectors from any history, without training: the last step of propagation, over these interactions.
 
-    With the interactions of training it gives what `LightGCN` gives.
+    With the interactions of training it gives what `LightGCN` gives. A movie that someone dislikes may have a negative weight.
 
     Args:
         user_embedding: layer 0, (n, dim); zeros for someone new.
@@ -66,7 +66,7 @@ def fold_in(user_embedding: torch.Tensor, item_messages: torch.Tensor, rows: sp.
     Returns:
         (n, dim), unit vectors.
     """
-    return F.normalize(user_embedding + weighted_sum(rows)(item_messages) * node_scale(rows, axis=1))
+    return F.normalize(user_embedding + weighted_sum(rows)(item_messages) * node_scale(abs(rows), axis=1))
 
 
 def vectors_from_features(h: torch.Tensor, features: np.ndarray, wanted: np.ndarray) -> torch.Tensor:

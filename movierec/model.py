@@ -49,11 +49,11 @@ class Model(NamedTuple):
 
         Args:
             graph: of training.
-            known: the users' histories, for a model that follows time; else they are those of training.
+            known: the users' histories, if they are others than those of training; a model that follows time needs them.
         """
-        if self.next is None:
-            return mixed_scorer(self.parts(graph), self.mix)
         taste = mixed_scorer(self.parts(graph, known), self.mix)
+        if self.next is None:
+            return taste
         return mixed_scorer((taste, self.next.scorer(known.history), popularity_scorer(self.trend.numpy())), self.shares)
 
     def parts(self, graph: Graph, known: Known | None = None) -> tuple[Scorer | None, ...]:
@@ -69,13 +69,21 @@ class Model(NamedTuple):
                 self.users and user_scorer(graph, self.users),
                 self.items and item_scorer(graph, self.items),
             )
-        h_user = fold_in(self.user_embedding[torch.from_numpy(known.users)], self.item_messages, known.matrix)
-        some = Nodes(known.matrix, h_user, graph.user_gender[known.users])
+        some = self.nodes(graph, known)
+        h_user = some.h
         return (
             dot_scorer(h_user, self.h_item),
             self.users and folded_user_scorer(graph, self.users, self.h_user, some),
             self.items and item_scorer(graph, self.items, known.matrix),
         )
+
+    def nodes(self, graph: Graph, known: Known) -> Nodes:
+        """Users of any history as the kernels see them; someone new has an empty layer 0."""
+        new = known.users < 0
+        layer_0 = self.user_embedding[torch.from_numpy(np.where(new, 0, known.users))]
+        layer_0[torch.from_numpy(new)] = 0
+        gender = graph.user_gender[known.users] if known.gender is None else known.gender
+        return Nodes(known.matrix, fold_in(layer_0, self.item_messages, known.matrix), gender)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As arrays, to be stored; of a symmetric matrix, the lower triangle."""

@@ -13,6 +13,7 @@ DATASETS = ("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-late
 SPLIT_STRATEGIES = ("random", "user_temporal", "global_temporal", "leave_one_out")
 DEVICES = ("cpu", "cuda")
 MASKS = ("train", "train+valid")
+RECOMMENDATION_FILES = ("parquet", "parquet+csv")
 
 
 class Choice(NamedTuple):
@@ -124,6 +125,11 @@ SCHEMA: dict[str, Choice | Text | Number | ListOf] = {
     "mask": Choice(MASKS),
     "cutoffs": ListOf(Number(1, 100, whole=True)),
     "top_k": Number(1, whole=True),
+    "only_genres": Text(),
+    "not_genres": Text(),
+    "only_years": Text(),
+    "diversity": Number(0, 1),
+    "recommendations_as": Choice(RECOMMENDATION_FILES),
 }
 
 

@@ -7,6 +7,8 @@ the same bytes.
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,7 +79,7 @@ def read(path: Path, how: Callable[[Path], object]):
         return how(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; `dvc repro` makes it.") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}); delete it and run `dvc repro`.") from None
 
 

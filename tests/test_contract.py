@@ -11,6 +11,8 @@ import pytest
 from imports import ROOT, local_imports
 from ruamel.yaml import YAML
 
+from movierec.recipe import RECIPE
+
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = PIPELINE["stages"]
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -31,10 +33,16 @@ def params_read(path):
     asked, used = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "_stage.params":
-            asked |= {ast.literal_eval(arg) for arg in node.args}
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("params", "_stage.params('top_k')"):
-            used.add(node.attr)
-    return asked, used - {"params"}
+            for arg in node.args:
+                asked |= set(RECIPE) if ast.unparse(arg) == "*RECIPE" else {ast.literal_eval(arg)}
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "make_model":
+            used |= attributes_read(ast.parse((ROOT / "movierec/recipe.py").read_text()))
+    return asked, used | attributes_read(tree)
+
+
+def attributes_read(tree):
+    """What a script reads of its `params`."""
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "params"}
 
 
 def test_the_stages_and_their_scripts_are_the_same_set():
@@ -76,7 +84,7 @@ def test_params_are_flat_and_lists_are_in_block_style():
     assert "[" not in "".join(line.split("#")[0] for line in (ROOT / "params.yaml").read_text().splitlines())
 
 
-@pytest.mark.parametrize("stage", ["baselines", "train"])
+@pytest.mark.parametrize("stage", ["baselines", "train", "newcomers"])
 def test_slow_stages_have_cached_outputs_only(stage):
     assert all(options.get("cache", True) for _, options in outs(stage))
     assert not outs(stage, "metrics") and not outs(stage, "plots")
@@ -88,7 +96,7 @@ def test_data_that_a_stage_depends_on_is_another_stages_output():
         assert {dep for dep in stage["deps"] if not dep.endswith(".py")} <= made | {"${data_path}"}
 
 
-@pytest.mark.parametrize("stage", ["build-graph", "baselines", "train"])
+@pytest.mark.parametrize("stage", ["build-graph", "baselines", "train", "newcomers"])
 def test_what_is_fitted_never_sees_the_test_set(stage):
     assert "data/split/test.parquet" not in STAGES[stage]["deps"]
 

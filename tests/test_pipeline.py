@@ -22,6 +22,7 @@ from movierec.archives import Unreachable, fetch_recbole
 N_USERS = 150
 SMALL = {
     "dataset": "path", "k_core": 2, "embedding_dim": 16, "epochs": 3, "lr": 0.02, "ease_lambdas": [50, 200], "knn_neighbors": 20, "top_k": 5,
+    "next_epochs": 1, "next_dim": 16, "next_hidden": 16,
 }  # fmt: skip
 
 
@@ -83,6 +84,9 @@ class Project:
     def dvc(self, *arguments, ok=True):
         return self.call(sys.executable, "-m", "dvc", *arguments, ok=ok)
 
+    def recommend(self, *arguments, ok=True):
+        return self.call(sys.executable, "stages/recommend.py", *arguments, ok=ok)
+
     def commit(self, message):
         self.call("git", "add", "-A")
         self.call("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
@@ -101,7 +105,7 @@ def stages_run(output):
     return re.findall(r"Running stage '([\w-]+)'", output)
 
 
-ALL = ["download", "clean", "split", "build-graph", "baselines", "train", "evaluate", "draw", "recommend"]
+ALL = ["download", "clean", "split", "build-graph", "baselines", "train", "evaluate", "draw", "catalogue", "recommend", "newcomers", "evaluate-newcomers"]
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +142,8 @@ def test_a_second_run_does_nothing_and_git_sees_nothing(project):
 
 def test_another_lr_runs_what_it_touches_and_going_back_trains_nothing(project):
     before = (project.folder / "dvc.lock").read_bytes()
-    assert stages_run(project.dvc("exp", "run", "-S", "lr=0.003")) == ["train", "evaluate", "draw", "recommend"]
+    touched = ["train", "evaluate", "draw", "recommend", "newcomers", "evaluate-newcomers"]
+    assert stages_run(project.dvc("exp", "run", "-S", "lr=0.003")) == touched
     changed = project.dvc("params", "diff") + project.dvc("metrics", "diff")
     assert "lr" in changed and "metrics/test/ndcg@20.json" in changed
     assert "0.003" in project.dvc("exp", "show", "--only-changed", "--csv")
@@ -149,7 +154,7 @@ def test_another_lr_runs_what_it_touches_and_going_back_trains_nothing(project):
 
 
 def test_a_queue_runs_in_temporary_copies(project):
-    project.dvc("exp", "run", "--queue", "-S", "lr=0.001,0.004")
+    project.dvc("exp", "run", "--queue", "-S", "lr=0.001,0.004", "evaluate")
     project.dvc("queue", "start", "-j", "2")
     for _ in range(120):
         status = project.dvc("queue", "status")
@@ -195,7 +200,7 @@ def test_metrics_are_a_table_that_a_person_can_read(project):
     assert table[0].split() == ["Path", "EASE", "item-kNN", "model", "popularity"]
     rows = {line.split()[0]: line.split()[1:] for line in table[1:]}
     assert rows["metrics/test/ndcg@20.json"] == [f"{project.metric('test', 'ndcg@20')[name]:g}" for name in table[0].split()[1:]]
-    assert {name.split("/")[1] for name in rows} == {"valid", "test"}
+    assert {name.split("/")[1] for name in rows} == {"valid", "test", "newcomers"}
     assert "metrics/test/ndcg@20_women_minus_men.json" in rows and "metrics/test/ndcg@20_model_minus_p.json" in rows
     assert "minus that of EASE" in (project.folder / "metrics/model_card.md").read_text()
 
@@ -203,7 +208,7 @@ def test_metrics_are_a_table_that_a_person_can_read(project):
 @pytest.fixture(scope="module")
 def page(project):
     """What `dvc plots diff` writes for another run beside the committed one."""
-    project.dvc("exp", "run", "-S", "temperature=0.3")
+    project.dvc("exp", "run", "-S", "temperature=0.3", "evaluate", "draw")
     project.dvc("plots", "diff", "HEAD", "workspace")
     project.call("git", "checkout", "-q", ".")
     project.dvc("checkout")
@@ -236,43 +241,69 @@ def test_a_browser_without_a_network_draws_every_plot_and_overlays_the_revisions
 
 
 def test_chosen_users_are_shown_readably_and_as_the_table_says(project):
-    shown = project.call(sys.executable, "stages/recommend.py", "--user", "42", "--user", "7", "--top", "3")
+    shown = project.recommend("--user", "42", "--user", "7", "--top", "3")
     recommended = pd.read_parquet(project.folder / "data/recommendations/recommendations.parquet")
     for user in (42, 7):
         titles = recommended.loc[recommended["UserID"] == user, "Title"].head(3).tolist()
-        part = shown[shown.index(f"User {user}\n" if f"User {user}\n" in shown else f"User {user} ") :]
+        part = shown[shown.index(f"Recommended to user {user}") :]
         places = [part.index(title) for title in titles]
         assert places == sorted(places)
-    newcomer = project.call(sys.executable, "stages/recommend.py", "--gender", "F", "--top", "3")
-    assert "Someone new (F)" in newcomer and len(re.findall(r"│ [123] │", newcomer)) == 3
-    assert "no user 9999: UserIDs go from 1 to 150" in project.call(sys.executable, "stages/recommend.py", "--user", "9999", ok=False)
-    assert "--top is 0, but it must be at least 1" in project.call(sys.executable, "stages/recommend.py", "--top", "0", ok=False)
+    assert "User 42 has rated" in shown and "Because of" in shown
+    lines = [json.loads(line) for line in project.recommend("--user", "42", "--user", "7", "--top", "3", "--json").splitlines()]
+    assert [line["user_id"] for line in lines] == [42, 7] and len(lines[0]["liked"]) == 8
+    assert [movie["movie_id"] for movie in lines[0]["recommendations"]] == recommended.query("UserID == 42")["MovieID"].head(3).tolist()
+    assert all(1 <= len(movie["because"]) <= 3 for line in lines for movie in line["recommendations"])
+
+
+def test_someone_new_and_similar_movies_are_asked_for_by_title(project):
+    asked = ("--like", "toy story", "--like", "Star Wars (1977)", "--dislike", "twelve monkeys", "--gender", "F")
+    new = project.recommend(*asked, "--top", "4")
+    assert "Someone new: likes Toy Story (1995), Star Wars (1977); dislikes Twelve Monkeys (1995); gender F" in new
+    found = json.loads(project.recommend(*asked, "--genre", "Comedy", "--year", "1990-1999", "--exclude-genre", "Romance", "--diversity", "0.2", "--json"))
+    assert len(found["recommendations"]) == SMALL["top_k"]
+    for movie in found["recommendations"]:
+        assert "Comedy" in movie["genres"] and "Romance" not in movie["genres"] and 1990 <= movie["year"] <= 1999
+    similar = json.loads(project.recommend("--similar", "star wars", "--top", "5", "--json"))
+    assert similar["title"] == "Star Wars (1977)" and "Star Wars" not in [movie["title"] for movie in similar["recommendations"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--user", "9999"), "recommend: no user 9999: UserIDs go from 1 to 150"),
+        (("--user", "42", "--top", "0"), "recommend: 0 recommendations are asked for, but it must be 1 or more."),
+        (("--like", "no such film at all"), "recommend: no movie is called 'no such film at all'; the nearest are "),
+        (("--user", "42", "--watched", "toy story"), "recommend: watched movies count only where the model follows time"),
+        (("--watched", "toy story"), "recommend: --watched needs --user"),
+        (("--user", "42", "--year", "nineties"), "recommend: the years are 'nineties', but must be one, or a first and a last"),
+    ],
+)
+def test_what_cannot_be_recommended_is_one_line_that_helps(project, arguments, message):
+    output = project.recommend(*arguments, ok=False)
+    assert message in output and len(output.strip().splitlines()) == 1
 
 
 def test_in_time_order_the_whole_history_says_what_comes_next(project):
-    project.dvc("exp", "run", "-S", "split_strategy=leave_one_out")
+    project.dvc("exp", "run", "-S", "split_strategy=leave_one_out", "-S", "recommendations_as=parquet+csv", "evaluate", "recommend", "evaluate-newcomers")
     ndcg = project.metric("test", "ndcg@20")
     assert list(ndcg) == ["model", "EASE", "item-kNN", "popularity", "Markov chain"] and ndcg["model"] > ndcg["popularity"]
+    assert list(project.metric("newcomers", "ndcg@20")) == ["model", "EASE", "popularity"]
     parts = [pd.read_parquet(project.folder / f"data/split/{part}.parquet") for part in ("train", "valid", "test")]
     assert [len(part) for part in parts[1:]] == [N_USERS, N_USERS]
-
-    def shown(*arguments):
-        return project.call(sys.executable, "stages/recommend.py", "--user", "42", "--top", "5", *arguments)
-
-    before = shown()
     movies = pd.read_parquet(project.folder / "data/clean/movies.parquet").set_index("MovieID")["Title"]
     items = pd.read_parquet(project.folder / "data/split/items.parquet")["MovieID"]
     last = pd.concat(parts).query("user == 41")["item"].iloc[-1]
-    assert "Because of" in before and f"last watched: {movies[items[last]]}"[:40] in before
-    recommended = pd.read_parquet(project.folder / "data/recommendations/recommendations.parquet").query("UserID == 42")
-    watched = recommended["MovieID"].iloc[0]
-    after = shown("--watched", str(watched))
-    assert f"last watched: {movies[watched]}"[:40] in after and movies[watched][:20] not in after.split("last watched")[0].split("Because")[1][:150]
-    assert "no movie 99999: MovieIDs go from" in project.call(sys.executable, "stages/recommend.py", "--user", "42", "--watched", "99999", ok=False)
+    before = project.recommend("--user", "42", "--top", "5")
+    assert "Because of" in before and f"Recommended to user 42, who last watched {movies[items[last]]}"[:60] in before
+    table = pd.read_parquet(project.folder / "data/recommendations/recommendations.parquet")
+    pd.testing.assert_frame_equal(pd.read_csv(project.folder / "data/recommendations/recommendations.csv"), table, check_dtype=False, rtol=1e-5)
+    watched = table.query("UserID == 42")["MovieID"].iloc[0]
+    after = json.loads(project.recommend("--user", "42", "--watched", str(watched), "--json"))
+    assert watched not in [movie["movie_id"] for movie in after["recommendations"]]
+    assert f"who last watched {movies[watched]}"[:40] in project.recommend("--user", "42", "--watched", str(watched))
+    assert "no movie 99999: MovieIDs go from" in project.recommend("--user", "42", "--watched", "99999", ok=False)
     project.call("git", "checkout", "-q", ".")
     project.dvc("checkout")
-    error = project.call(sys.executable, "stages/recommend.py", "--user", "42", "--watched", str(watched), ok=False)
-    assert "--watched needs --user, and a model that follows time: split_strategy in params.yaml one of user_temporal" in error
 
 
 def test_a_wrong_param_stops_the_run_with_one_line(project):

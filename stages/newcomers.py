@@ -1,0 +1,55 @@
+"""How well someone new is served: train anew without a tenth of the users, and rank for them from their histories alone."""
+
+from pathlib import Path
+
+import _stage
+import numpy as np
+import pandas as pd
+
+from movierec.baselines import Fitting, fit_ease, fit_popularity, linear_scorer, popularity_scorer
+from movierec.graph import Graph, graph_arrays, stored_graph, train_matrix, weighted_matrix
+from movierec.history import Known, decayed, history, known_by
+from movierec.interactions import TEMPORAL, to_csr
+from movierec.ranking import DEPTH, top_k
+from movierec.recipe import RECIPE, make_model
+from movierec.storage import read_arrays, read_table, write_arrays
+
+SHARE = 0.1  # of the users, held out
+
+
+def main() -> None:
+    params = _stage.params("split_strategy", "rating_power", "ease_lambdas", "ease_max_items", *RECIPE)
+    whole = stored_graph(read_arrays(Path("data/graph/graph.npz")))
+    train, weighted = train_matrix(whole), weighted_matrix(whole)
+    rows = [read_table(Path(f"data/split/{part}.parquet")) for part in ("train", "valid")]
+    valid, in_time = to_csr(rows[1], *train.shape), params.split_strategy in TEMPORAL
+    order = np.random.default_rng(params.seed).permutation(whole.n_users)
+    new, old = np.sort(order[: max(int(SHARE * whole.n_users), 1)]), np.sort(order[max(int(SHARE * whole.n_users), 1) :])
+    print(f"{len(old):,} users to train on, {len(new):,} held out")
+
+    arrays = graph_arrays(weighted[old], whole.user_gender[old], whole.item_genres)
+    before, at_test = known_by(*train.shape, rows[:1], params.rating_power), known_by(*train.shape, rows, params.rating_power)
+    known_old = Known(before.matrix[old], before.history.of(old), np.arange(len(old))) if in_time else None
+    model = make_model(arrays, train[old], valid[old], known_old, params, print).model
+    past_old = history(whole.n_users, rows[0]).of(old) if in_time else None
+    fitting = Fitting(train[old], past_old, valid[old], print)
+    baselines = fit_popularity(fitting) | fit_ease(fitting, params.ease_lambdas, params.ease_max_items)
+
+    graph, nobody = Graph(arrays), np.full(len(new), -1)
+    if in_time:
+        known = Known(at_test.matrix[new], at_test.history.of(new), nobody, whole.user_gender[new])
+        history_new = decayed(known.history, whole.n_items, float(baselines["ease_half_life"]))
+    else:
+        known = Known(weighted[new], before.history.of(new), nobody, whole.user_gender[new])
+        history_new = train[new]
+    scorers = {"model": model.scorer(graph, known)}
+    if baselines["ease"].size:
+        scorers["EASE"] = linear_scorer(history_new, baselines["ease"])
+    scorers["popularity"] = popularity_scorer(baselines["popularity"])
+    seen = to_csr(pd.concat(rows), *train.shape)[new]
+    ranked = {f"{name}.after_valid": top_k(scorer, np.arange(len(new)), seen, DEPTH)[0] for name, scorer in scorers.items()}
+    write_arrays(Path("data/rankings/newcomers.npz"), **ranked | {"users.after_valid": new})
+
+
+if __name__ == "__main__":
+    _stage.run(main)
