@@ -1,6 +1,7 @@
 """The pipeline end to end, as a person would run it, on a part of MovieLens 100K in a copy of the project."""
 
 import contextlib
+import html
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from imports import ROOT
 from ruamel.yaml import YAML
 
 from movierec.archives import Unreachable, fetch_recbole
+from movierec.recommender import Recommender
 
 N_USERS = 150
 SMALL = {
@@ -105,7 +107,7 @@ def stages_run(output):
     return re.findall(r"Running stage '([\w-]+)'", output)
 
 
-ALL = ["download", "clean", "split", "build-graph", "baselines", "train", "evaluate", "draw", "catalogue", "recommend", "newcomers", "evaluate-newcomers"]
+ALL = ["download", "clean", "split", "build-graph", "baselines", "train", "evaluate", "draw", "catalogue", "recommend", "page", "newcomers", "evaluate-newcomers"]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +144,7 @@ def test_a_second_run_does_nothing_and_git_sees_nothing(project):
 
 def test_another_lr_runs_what_it_touches_and_going_back_trains_nothing(project):
     before = (project.folder / "dvc.lock").read_bytes()
-    touched = ["train", "evaluate", "draw", "recommend", "newcomers", "evaluate-newcomers"]
+    touched = ["train", "evaluate", "draw", "recommend", "page", "newcomers", "evaluate-newcomers"]
     assert stages_run(project.dvc("exp", "run", "-S", "lr=0.003")) == touched
     changed = project.dvc("params", "diff") + project.dvc("metrics", "diff")
     assert "lr" in changed and "metrics/test/ndcg@20.json" in changed
@@ -219,11 +221,11 @@ TITLES = [next(iter(plot.values()))["title"] for plot in YAML(typ="safe").load(R
 
 
 def test_the_plots_page_has_all_plots_of_both_revisions_and_loads_nothing(page):
-    html = page.read_text()
-    assert not re.search(r'(src|href)="(https?:)?//', html), "the page must work without a network"
+    text = page.read_text()
+    assert not re.search(r'(src|href)="(https?:)?//', text), "the page must work without a network"
     for title in TITLES:
-        assert title in html
-    assert '"rev": "workspace"' in html and '"rev": "HEAD"' in html and "map.png" in html
+        assert title in text
+    assert '"rev": "workspace"' in text and '"rev": "HEAD"' in text and "map.png" in text
 
 
 def test_a_browser_without_a_network_draws_every_plot_and_overlays_the_revisions(page):
@@ -253,6 +255,62 @@ def test_chosen_users_are_shown_readably_and_as_the_table_says(project):
     assert [line["user_id"] for line in lines] == [42, 7] and len(lines[0]["liked"]) == 8
     assert [movie["movie_id"] for movie in lines[0]["recommendations"]] == recommended.query("UserID == 42")["MovieID"].head(3).tolist()
     assert all(1 <= len(movie["because"]) <= 3 for line in lines for movie in line["recommendations"])
+
+
+def in_the_page(project, address, script=""):
+    """The page's HTML at an address (what stands behind #), after a script has acted as a person would."""
+    page = project.folder / "plots/acted.html"
+    acting = "<script>" + script + "</script></body>"
+    start = f"<script>location.hash = {json.dumps(address)};</script></head>"
+    text = (project.folder / "plots/recommendations.html").read_text()
+    page.write_text(text.replace("</head>", start, 1).replace("</body>", acting))
+    try:
+        return dom_after_scripts(page)
+    finally:
+        page.unlink()
+
+
+def movies_in(dom, section):
+    """The MovieIDs' indices of a section's list, in order."""
+    (part,) = re.findall(rf'<section id="{section}".*?</section>', dom, re.DOTALL)
+    return [int(movie) for movie in re.findall(r'data-movie="(\d+)"', part)]
+
+
+def test_the_page_shows_what_the_table_and_the_command_say(project):
+    assert not re.search(r"(src|href)=|https?://", (project.folder / "plots/recommendations.html").read_text().split('<script id="data"')[0]), "it loads nothing"
+    items = pd.read_parquet(project.folder / "data/split/items.parquet")["MovieID"]
+    table = pd.read_parquet(project.folder / "data/recommendations/recommendations.parquet")
+    # A person types a number, and picks the user that is found with the Enter key.
+    pick = """const box = document.getElementById("user-search"); box.value = "42"; box.dispatchEvent(new Event("input"));
+        box.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"}));"""
+    dom = in_the_page(project, "user=7", pick)
+    assert ">User 42, a" in dom
+    assert [items[movie] for movie in movies_in(dom, "recommended")] == table.query("UserID == 42")["MovieID"].tolist()
+    said = json.loads(project.recommend("--user", "42", "--json"))
+    assert [items[movie] for movie in movies_in(dom, "taste")][:8] == [movie["movie_id"] for movie in said["liked"]]
+    for movie in said["recommendations"]:
+        reasons = "; ".join(reason["title"] for reason in movie["because"])
+        assert f"because of {reasons}" in html.unescape(dom)
+    by_title = in_the_page(project, "user=7", 'const box = document.getElementById("user-search"); box.value = "toy story"; box.dispatchEvent(new Event("input"));')
+    assert 1 <= by_title.split('id="user-found"')[1].split("</div>")[0].count(">User ") <= 12
+
+
+def test_the_page_recommends_to_someone_new_and_shows_similar_movies(project):
+    # Two movies are searched for and picked, and one of the recommendations is clicked.
+    pick = """for (const title of ["toy story", "star wars"]) { const box = document.getElementById("movie-search"); box.value = title;
+        box.dispatchEvent(new Event("input")); box.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"})); }
+        setTimeout(() => document.querySelector("#new-recommended button").click(), 500);"""
+    dom = in_the_page(project, "new=", pick)
+    liked = dom.split('id="liked"')[1].split("</section>")[0]
+    assert "Toy Story (1995)" in liked and "Star Wars (1977)" in liked
+    recommender = Recommender.load(project.folder / "models")
+    graph_part = recommender.model._replace(mix=(1.0, 0.0, 0.0))
+    recommender.model = graph_part
+    expected = recommender.recommend_new([recommender.find("toy story"), recommender.find("star wars")], k=SMALL["top_k"])["MovieID"].tolist()
+    found = [int(recommender.item_ids[movie]) for movie in movies_in(dom, "new-recommended")]
+    assert len(found) == SMALL["top_k"] and len(set(found) & set(expected)) >= SMALL["top_k"] - 1, "but for what 8 bits round"
+    similar = recommender.similar(found[0], 10)["MovieID"].tolist()
+    assert len(set(similar) & {int(recommender.item_ids[movie]) for movie in movies_in(dom, "similar")}) >= 9
 
 
 def test_someone_new_and_similar_movies_are_asked_for_by_title(project):

@@ -9,13 +9,14 @@ import scipy.sparse as sp
 import torch
 
 import movierec
+from movierec.all_reasons import reasons_of_all
 from movierec.catalogue import Catalogue, stored_catalogue
 from movierec.contributions import contributions
 from movierec.diversity import diversified
 from movierec.errors import UserError
 from movierec.filters import Filters, years_of
 from movierec.graph import Graph, graph_arrays
-from movierec.history import Known, History, known_by
+from movierec.history import History, Known, known_by
 from movierec.model import train_model, train_next
 from movierec.next_movie import NextMovie
 from movierec.next_training import NextSettings
@@ -128,6 +129,22 @@ def test_each_recommendation_names_the_liked_movies_that_add_most(recommender):
         best = np.argsort(-parts)[: len(row.Because)]
         assert [movie_id for movie_id, _ in row.Because] == ITEM_IDS[made.movies[best]].tolist()
         assert [share for _, share in row.Because] == pytest.approx((parts[best] / parts[parts > 0].sum()).tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize("mix", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.2, 0.4, 0.4)])
+def test_the_reasons_of_all_users_at_once_are_those_of_each(recommender, made, mix):
+    mixed = Recommender(made[0]._replace(model=recommender.model._replace(mix=mix)), made[1])
+    table = mixed.recommend(k=4)
+    items = np.searchsorted(ITEM_IDS, table["MovieID"]).reshape(N_USERS, 4)
+    items[3, 2:] = -1
+    found = reasons_of_all(mixed, np.arange(N_USERS), items, 3)
+    assert (found[3, 2:] == -1).all()
+    for user in (0, 3, 21):
+        made_of = contributions(mixed.model, mixed.graph, known_from_training(mixed.graph), user, trained=True)
+        for place, item in enumerate(items[user][items[user] >= 0]):
+            parts = made_of.parts[:, item].numpy()
+            best = made_of.movies[np.argsort(-parts, kind="stable")[:3]]
+            assert found[user, place].tolist() == [movie if parts[made_of.movies == movie] > 0 else -1 for movie in best]
 
 
 def test_someone_new_with_a_known_users_history_and_layer_0_would_get_their_scores(recommender):
