@@ -71,7 +71,7 @@ def graph_parts(model: Model, one: Known, user: Nodes) -> tuple[torch.Tensor, to
 
 def item_parts(model: Model, graph: Graph, one: Known) -> tuple[torch.Tensor, torch.Tensor]:
     """Of the movies with a like public: (n, n_items), and nothing."""
-    weights = item_weights(graph, model.items)[torch.from_numpy(one.matrix.indices.astype(np.int64))]
+    weights = item_weights(graph, model.items, one.matrix.indices)
     return weights * torch.from_numpy(one.matrix.data).unsqueeze(1), torch.zeros(graph.n_items)
 
 

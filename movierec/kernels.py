@@ -191,11 +191,15 @@ def folded_user_scorer(graph: Graph, side: Side, h_user: torch.Tensor, some: Nod
     return score
 
 
-def item_weights(graph: Graph, side: Side) -> torch.Tensor:
-    """What each item sends about every other to the users that have it: (n_items, n_items) float32."""
+def item_weights(graph: Graph, side: Side, items: np.ndarray | None = None) -> torch.Tensor:
+    """What some items, or all, send about every other to the users that have them: (n, n_items) float32."""
     degree = np.bincount(graph.matrix.indices, minlength=graph.n_items)
-    weights = side.inverse / -side.inverse.diagonal()
-    return weights.mul_(degree_power(degree, side.powers.says) * degree_power(degree, side.powers.popularity).T)
+    says, popularity = degree_power(degree, side.powers.says), degree_power(degree, side.powers.popularity)  # (n_items, 1) each
+    inverse = side.inverse
+    if items is not None:
+        at = torch.from_numpy(items.astype(np.int64))
+        inverse, says = inverse[at], says[at]
+    return (inverse / -side.inverse.diagonal()).mul_(says * popularity.T)
 
 
 def item_scorer(graph: Graph, side: Side, rows: sp.csr_matrix | None = None) -> Scorer:
@@ -206,7 +210,9 @@ def item_scorer(graph: Graph, side: Side, rows: sp.csr_matrix | None = None) -> 
         side: the fitted part.
         rows: (n, n_items), the users' histories with the weight of each interaction; those of training if left out.
     """
-    weights = item_weights(graph, side)
     if rows is None:
+        weights = item_weights(graph, side)
         return lambda users: graph.to_some_users(weights, users)
+    items = np.unique(rows.indices)  # the histories of a few users hold a few
+    weights, rows = item_weights(graph, side, items), rows[:, items]
     return lambda users: weighted_sum(rows[users])(weights)

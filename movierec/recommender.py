@@ -71,6 +71,11 @@ class Recommender:
         """To find movies by what a person types."""
         return Titles(self.movies["Title"].tolist(), self.movies["Year"].fillna(0).to_numpy(int))
 
+    @functools.cached_property
+    def _scorer(self) -> Scorer:
+        """Of the users of training by their histories there."""
+        return self.model.scorer(self.graph)
+
     def find(self, title: str) -> int:
         """The MovieID of the movie that is meant.
 
@@ -105,9 +110,11 @@ class Recommender:
         since = self.items_of(list(watched))
         if len(since) and not self.follows_time:
             raise UserError("watched movies count only where the model follows time: train it with another split_strategy in params.yaml.")
-        known, seen = self._since(users, since) if len(since) else (self._known, self.rated)
-        scorer = self.model.scorer(self.graph, known if self.follows_time else None)
-        rows = np.arange(len(users)) if len(since) else users
+        if self.follows_time:
+            known, seen = self._up_to_now(users, since)
+            scorer, rows = self.model.scorer(self.graph, known), np.arange(len(users))
+        else:
+            known, seen, scorer, rows = self._known, self.rated, self._scorer, users
         table, items = self._table(scorer, rows, seen, k, filters, diversity)
         table.insert(0, "UserID", np.repeat(self.user_ids[users], [len(of) for of in items]))
         if because:
@@ -244,18 +251,20 @@ class Recommender:
         n = len(self.item_ids)
         return sp.csr_matrix((np.ones(1, np.float32), ([item], [item])), shape=(n, n))
 
-    def _since(self, users: np.ndarray, items: np.ndarray) -> tuple[Known, sp.csr_matrix]:
-        """The histories of some users after they have watched these as well, and what they have seen then, row by row."""
-        rows, seen = self._known.matrix[users].tolil(), self.rated[users].tolil()
-        histories = []
-        for row, user in enumerate(users):
-            before = self._known.history.of(np.array([user])).items
-            histories.append(np.concatenate([before[~np.isin(before, items)], items]).astype(np.int32))  # counts where it stands last
-            rows[row, items], seen[row, items] = 1.0, 1.0
-        history = History(np.concatenate([[0], np.cumsum([len(of) for of in histories])]), np.concatenate(histories))
+    def _up_to_now(self, users: np.ndarray, since: np.ndarray) -> tuple[Known, sp.csr_matrix]:
+        """The histories of some users, and what they have seen, row by row, once they have watched some movies more."""
+        known = Known(self._known.matrix[users], self._known.history.of(users), users)
+        seen = self.rated[users]
+        if not len(since):
+            return known, seen
+        rows, seen = known.matrix.tolil(), seen.tolil()
+        rows[:, since], seen[:, since] = 1.0, 1.0
+        # One that they had watched before counts where it stands last.
+        histories = [np.concatenate([items[~np.isin(items, since)], since]) for items in (known.history.of(np.array([row])).items for row in range(len(users)))]
+        indptr = np.concatenate([[0], np.cumsum([len(items) for items in histories])])
         matrix = rows.tocsr().astype(np.float32)
         matrix.sort_indices()
-        return Known(matrix, history, users), seen.tocsr()
+        return Known(matrix, History(indptr, np.concatenate(histories).astype(np.int32)), users), seen.tocsr()
 
 
 def known_from_training(graph: Graph) -> Known:
