@@ -7,7 +7,7 @@ from movierec.history import Known
 from movierec.model import Model
 
 REASONS_FROM = 20  # of a history, the movies that can be a reason: the last ones
-REASONS, REASON_SHARE = 3, 0.03  # at most so many a recommendation, each worth at least this share of the score
+REASONS, REASON_SHARE = 3, 0.03  # at most so many a recommendation; the second and third are worth at least this share of the score
 
 
 def reasons_by_leaving_out(model: Model, graph: Graph, known: Known, row: int, items: np.ndarray) -> list[list[tuple[int, float]]]:
@@ -24,7 +24,7 @@ def reasons_by_leaving_out(model: Model, graph: Graph, known: Known, row: int, i
 
     Returns:
         For each of the items at most `REASONS` items of the history and the share of the score that goes with each, the
-        weightiest first; none where no single one matters.
+        weightiest first; none where the score would be no lower without any of them.
     """
     length = int(known.history.lengths[row])
     ages = np.arange(min(length - 1, REASONS_FROM))  # without its only movie, a history says nothing
@@ -35,4 +35,7 @@ def reasons_by_leaving_out(model: Model, graph: Graph, known: Known, row: int, i
     lost = (whole - model.scorer(graph, known.without(row, length - 1 - ages))(ages)[:, items]).numpy()  # (n_ages, k)
     share = lost / np.maximum(np.abs(whole[0].numpy()), 1e-6)
     weightiest = np.argsort(-share, axis=0, kind="stable")[:REASONS]
-    return [[(int(history[age]), float(share[age, k])) for age in weightiest[:, k] if share[age, k] > REASON_SHARE] for k in range(len(items))]
+    return [
+        [(int(history[age]), float(share[age, k])) for place, age in enumerate(weightiest[:, k]) if share[age, k] > (REASON_SHARE if place else 0)]
+        for k in range(len(items))
+    ]

@@ -325,6 +325,13 @@ def test_someone_new_and_similar_movies_are_asked_for_by_title(project):
     assert similar["title"] == "Star Wars (1977)" and "Star Wars" not in [movie["title"] for movie in similar["recommendations"]]
 
 
+def test_the_benchmark_of_variety_starts_from_the_measured_quality(project):
+    table = [line.strip("| ").split(" | ") for line in project.call(sys.executable, "benchmarks/variety.py").splitlines()]
+    assert float(table[2][1]) == pytest.approx(project.metric("test", "ndcg@20")["model"], abs=1e-4)
+    unlike = [float(row[4]) for row in table[2:]]
+    assert unlike == sorted(unlike), "more variety, more unlike movies"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -22,6 +22,7 @@ from movierec.next_movie import NextMovie
 from movierec.next_training import NextSettings
 from movierec.packing import Packed, pack
 from movierec.presenting import as_records, print_movies
+from movierec.reasons import reasons_by_leaving_out
 from movierec.recommender import Recommender, known_from_training
 from movierec.storage import read_arrays, write_arrays
 from movierec.training import Settings
@@ -251,6 +252,30 @@ def test_in_time_what_they_watched_since_counts_and_is_seen(in_time):
     assert watched not in after["MovieID"].tolist() and after["Score"].tolist() != first["Score"].tolist()
     assert in_time.last_watched(user_id, 2)["MovieID"].tolist() == ITEM_IDS[in_time._known.history.of(np.array([5])).items[::-1][:2]].tolist()
     assert all(movie_id in ITEM_IDS for reasons in first["Because"] for movie_id, _ in reasons)
+
+
+class LastTwo:
+    """Stands for a model: item i + 1 scores 10 if i was the last, and 1 more if i was the one before the last; all others 1."""
+
+    @staticmethod
+    def scorer(graph, known):
+        def score(users):
+            out = torch.ones(len(users), 8)
+            for row, user in enumerate(users):
+                items = known.history.of(np.array([user])).items
+                for weight, item in zip((9, 1), items[::-1]):
+                    out[row, item + 1] += weight
+            return out
+
+        return score
+
+
+def test_in_time_reasons_are_the_movies_without_which_the_score_would_be_lower():
+    train = pd.DataFrame({"user": [0, 0, 0, 1], "item": [1, 5, 3, 2], "rating": np.float32(1)})
+    known = known_by(2, 8, [train], 0.0)
+    # 4 follows 3, the last: 10 with it, 1 without. 6 follows 5, the one before; it would rise without 3. 0 follows nothing.
+    assert reasons_by_leaving_out(LastTwo, None, known, 0, np.array([4, 6, 0])) == [[(3, pytest.approx(0.9))], [(5, pytest.approx(0.5))], []]
+    assert reasons_by_leaving_out(LastTwo, None, known, 1, np.array([3])) == [[]], "without their only movie nothing is known of a user"
 
 
 def test_in_time_someone_new_is_served_by_the_order_of_their_likes(in_time):

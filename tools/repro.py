@@ -87,7 +87,7 @@ def summary(dataset: str) -> None:
         table.add_row("this model" if name == "model" else name, f"{ndcg[name]:.4f}", f"{recall[name]:.4f}")
     Console().print(table)
     user = pd.read_parquet("data/split/users.parquet")["UserID"].iloc[0]
-    print("recommendations for all users: data/recommendations/recommendations.parquet")
+    print("recommendations for all users: data/recommendations/recommendations.parquet; to look at: plots/recommendations.html")
     print("next, after `source .venv/bin/activate`:")
     print(f"  python stages/recommend.py --user {user} --top 10     what it recommends to someone")
     print("  dvc exp run -S lr=0.003                         change a param; only what it touches runs")
