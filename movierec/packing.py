@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from movierec import __version__
 from movierec.errors import UserError
 from movierec.graph import Graph, GraphArrays, stored_graph
 from movierec.model import Model, stored_model
@@ -20,12 +21,13 @@ class Packed(NamedTuple):
     user_ids: np.ndarray  # (n_users,) UserID of each user index
     item_ids: np.ndarray  # (n_items,) MovieID of each item index
     params: dict[str, Any]  # that it was trained with
+    version: str = __version__  # of the code that wrote it
 
 
 def pack(model: Model, graph: GraphArrays, user_ids: np.ndarray, item_ids: np.ndarray, params: dict[str, Any]) -> dict[str, np.ndarray]:
     """As arrays, to be stored."""
     of_graph = {f"graph.{name}": value for name, value in graph._asdict().items()}
-    known = {"format": FORMAT, "params": json.dumps(params), "user_ids": user_ids, "item_ids": item_ids}
+    known = {"format": FORMAT, "version": __version__, "params": json.dumps(params), "user_ids": user_ids, "item_ids": item_ids}
     return known | of_graph | model.arrays()
 
 
@@ -41,6 +43,7 @@ def unpack(arrays: dict[str, np.ndarray], source: str) -> Packed:
     """
     found = int(arrays["format"]) if "format" in arrays else None
     if found != FORMAT:
-        raise UserError(f"{source} has format {found}, but this code reads format {FORMAT}; `dvc repro` writes it anew (or use the code that wrote it).")
+        by = f" (movierec {arrays['version']} wrote it)" if "version" in arrays else ""
+        raise UserError(f"{source} has format {found}{by}, but this code reads format {FORMAT}; `dvc repro` writes it anew, or use the code that wrote it.")
     graph = Graph(stored_graph({name.removeprefix("graph."): array for name, array in arrays.items() if name.startswith("graph.")}))
-    return Packed(stored_model(arrays, graph), graph, arrays["user_ids"], arrays["item_ids"], json.loads(str(arrays["params"])))
+    return Packed(stored_model(arrays, graph), graph, arrays["user_ids"], arrays["item_ids"], json.loads(str(arrays["params"])), str(arrays["version"]))

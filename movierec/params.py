@@ -1,6 +1,7 @@
 """Read params.yaml, check every value, and hand a stage the keys that it declares."""
 
 import difflib
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -40,6 +41,21 @@ class Text(NamedTuple):
 
     def __str__(self) -> str:
         return "text"
+
+
+class Matching(NamedTuple):
+    """Text, or a whole number as text, of a certain form."""
+
+    pattern: str
+    says: str  # what it must be
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, (str, int)) or not re.fullmatch(self.pattern, str(value)):
+            raise ValueError
+        return str(value)
+
+    def __str__(self) -> str:
+        return self.says
 
 
 class Number(NamedTuple):
@@ -87,7 +103,7 @@ class ListOf(NamedTuple):
         return f"a list of different values, each {self.each}"
 
 
-SCHEMA: dict[str, Choice | Text | Number | ListOf] = {
+SCHEMA: dict[str, Choice | Text | Matching | Number | ListOf] = {
     "dataset": Choice(DATASETS),
     "data_path": Text(),
     "min_rating": Number(0.5, 5),
@@ -127,7 +143,7 @@ SCHEMA: dict[str, Choice | Text | Number | ListOf] = {
     "top_k": Number(1, whole=True),
     "only_genres": Text(),
     "not_genres": Text(),
-    "only_years": Text(),
+    "only_years": Matching(r"any|\d{4}(-\d{4})?", "any, a year (1994), or a first and a last one (1990-1999)"),
     "diversity": Number(0, 1),
     "recommendations_as": Choice(RECOMMENDATION_FILES),
 }

@@ -44,7 +44,7 @@ class Recommender:
     def __init__(self, packed: Packed, catalogue: Catalogue):
         self.model: Model = packed.model
         self.graph: Graph = packed.graph
-        self.params = packed.params  # of the training
+        self.params, self.version = packed.params, packed.version  # of the training, and of the code that did it
         self.user_ids, self.item_ids = packed.user_ids, packed.item_ids
         self.movies = catalogue.movies  # MovieID, Title, Year, Genres
         self.rated = catalogue.rated  # (n_users, n_items), stars
@@ -59,8 +59,11 @@ class Recommender:
             UserError: a file is missing or broken, of another format, or the two are of different runs.
         """
         folder = Path(folder)
-        packed = unpack(read_arrays(folder / MODEL), str(folder / MODEL))
-        catalogue = stored_catalogue(read_arrays(folder / CATALOGUE))
+        try:
+            packed = unpack(read_arrays(folder / MODEL), str(folder / MODEL))
+            catalogue = stored_catalogue(read_arrays(folder / CATALOGUE))
+        except KeyError as error:
+            raise UserError(f"a file in {folder} lacks {error}, so that it is not of this code; `dvc repro` writes it anew.") from None
         same = all(np.array_equal(getattr(packed, ids), getattr(catalogue, ids)) for ids in ("user_ids", "item_ids"))
         if not same or (packed.model.next is None) != (catalogue.known is None):
             raise UserError(f"{folder / MODEL} and {folder / CATALOGUE} are of different runs; `dvc repro` brings them together.")

@@ -50,6 +50,9 @@ def test_every_param_has_a_comment_with_its_meaning():
         ("cutoffs", [10, 10], "p: cutoffs is [10, 10], but it must be a list of different values, "
          "each a whole number at least 1 and at most 100."),
         ("data_path", "", "p: data_path is '', but it must be text."),
+        ("only_years", "90s", "p: only_years is '90s', but it must be any, a year (1994), or a first and a last one (1990-1999)."),
+        ("only_years", True, "p: only_years is True, but it must be any, a year (1994), or a first and a last one (1990-1999)."),
+        ("recommendations_as", "xlsx", "p: recommendations_as is 'xlsx', but it must be one of parquet, parquet+csv."),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_what_is_allowed(defaults, key, value, message):

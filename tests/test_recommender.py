@@ -324,7 +324,7 @@ def test_stored_and_loaded_it_recommends_the_same(interactions, tmp_path, follow
     write(tmp_path, packed, catalogue, arrays)
     loaded = movierec.Recommender.load(tmp_path)
     pd.testing.assert_frame_equal(loaded.recommend(k=4), Recommender(packed, catalogue).recommend(k=4), rtol=1e-3)
-    assert loaded.params == {"lr": 0.01} and loaded.follows_time == follows_time
+    assert loaded.params == {"lr": 0.01} and loaded.version == movierec.__version__ and loaded.follows_time == follows_time
     pd.testing.assert_frame_equal(stored_catalogue(read_arrays(tmp_path / "catalogue.npz")).movies, MOVIES, check_dtype=False)
 
 
@@ -335,10 +335,13 @@ def test_files_that_do_not_belong_together_or_are_of_other_code_are_errors(made,
         Recommender.load(tmp_path)
     whole = read_arrays(tmp_path / "model.npz")
     write_arrays(tmp_path / "model.npz", **whole | {"format": 99})
-    with pytest.raises(UserError, match="has format 99, but this code reads format 1"):
+    with pytest.raises(UserError, match=r"has format 99 \(movierec .* wrote it\), but this code reads format 1"):
         Recommender.load(tmp_path)
     write_arrays(tmp_path / "model.npz", **{name: array for name, array in whole.items() if name != "format"})
     with pytest.raises(UserError, match="has format None"):
+        Recommender.load(tmp_path)
+    write_arrays(tmp_path / "model.npz", **{name: array for name, array in whole.items() if name != "h_item"})
+    with pytest.raises(UserError, match="lacks 'h_item'"):
         Recommender.load(tmp_path)
     (tmp_path / "model.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(UserError, match="cannot be read"):
