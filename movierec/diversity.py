@@ -25,19 +25,18 @@ def diversified(items: np.ndarray, scores: np.ndarray, h_item: torch.Tensor, k: 
     """
     n, n_candidates = items.shape
     k = min(k, n_candidates)
-    there = torch.from_numpy(items >= 0)
     score = torch.from_numpy(np.where(items >= 0, scores, np.inf))
     low, high = score.amin(dim=1, keepdim=True), torch.from_numpy(scores[:, :1])
-    relevance = torch.where(there, (score - low) / (high - low).clamp(min=1e-12), -torch.inf)
+    relevance = (score - low) / (high - low).clamp(min=1e-12)
     vectors = h_item[torch.from_numpy(np.maximum(items, 0).astype(np.int64))]  # (n, n_candidates, dim)
     nearest = torch.zeros(n, n_candidates)
     chosen = torch.zeros(n, k, dtype=torch.int64)
-    left, everyone = relevance, torch.arange(n)
+    out, everyone = torch.from_numpy(items < 0), torch.arange(n)  # empty, or chosen
     for place in range(k):
-        value = (1 - diversity) * left - (diversity * nearest if place else 0)
-        best = value.argmax(dim=1)
+        value = (1 - diversity) * relevance - diversity * nearest if place else relevance
+        best = value.masked_fill(out, -torch.inf).argmax(dim=1)
         chosen[:, place] = best
-        left = left.scatter(1, best.unsqueeze(1), -torch.inf)
+        out[everyone, best] = True
         similarity = (vectors @ vectors[everyone, best].unsqueeze(2)).squeeze(2)
         nearest = similarity if place == 0 else torch.maximum(nearest, similarity)
     at = chosen.numpy()

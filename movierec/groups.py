@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.bootstrap import interval, resampled_means
-from movierec.evaluation import K, Asked, Measured
+from movierec.evaluation import Asked, K, Measured
 from movierec.metrics import hits, per_user
 
 HISTORY_EDGES = (0, 20, 50, 100, 200, np.inf)  # movies in a history: 1 to 20, 21 to 50, ...

@@ -13,7 +13,6 @@ import scipy.sparse as sp
 
 from movierec.errors import UserError
 
-
 # The strategies that follow time: what is recommended is what comes next, from all that came before.
 TEMPORAL = ("user_temporal", "global_temporal", "leave_one_out")
 

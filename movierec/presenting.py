@@ -33,7 +33,8 @@ def print_movies(recommender: Recommender, title: str, movies: pd.DataFrame, cap
         numbers = [f"{row[column]:g}" if column == "Rating" else f"{row[column]:.2f}" for column in columns]
         cells = [str(row.get("Rank", place)), Text(row["Title"]), year, Text(row["Genres"].replace("|", ", ")), *numbers]
         if "Because" in row:
-            cells.append(Text("; ".join(f"{recommender.title_of(movie_id)} {share:.0%}" for movie_id, share in row["Because"])))
+            shares = ((movie_id, f"{share:.0%}" if share >= 0.005 else "<1%") for movie_id, share in row["Because"])
+            cells.append(Text("; ".join(f"{recommender.title_of(movie_id)} {share}" for movie_id, share in shares)))
         table.add_row(*cells)
     console.print(table)
 

@@ -33,7 +33,6 @@ from movierec.reasons import REASONS, reasons_by_leaving_out
 from movierec.storage import read_arrays
 from movierec.titles import Titles
 
-LEAST = 0.005  # share of a reason that is worth a word
 DISLIKE = -0.25  # the weight of a disliked movie, where a liked one has 1
 MODEL, CATALOGUE = "model.npz", "catalogue.npz"
 
@@ -241,9 +240,7 @@ class Recommender:
         parts = made.parts[liked][:, torch.from_numpy(items.astype(np.int64))].numpy()  # (n_liked, k)
         shares = parts / np.maximum(np.maximum(parts, 0).sum(axis=0), 1e-12)  # of what speaks for the movie
         best = np.argsort(-shares, axis=0, kind="stable")[:REASONS]
-        return [
-            [(int(self.item_ids[made.movies[liked[j]]]), float(shares[j, at])) for j in best[:, at] if shares[j, at] > LEAST] for at in range(len(items))
-        ]
+        return [[(int(self.item_ids[made.movies[liked[j]]]), float(shares[j, at])) for j in best[:, at] if shares[j, at] > 0] for at in range(len(items))]
 
     def _row(self, items: np.ndarray, value: float) -> sp.csr_matrix:
         """One row with a value at some items: (1, n_items) float32."""

@@ -68,6 +68,11 @@ def write_json(data: dict, path: Path, decimals: int = 6) -> None:
     write_text(json.dumps(rounded(data), indent=2) + "\n", path)
 
 
+def write_metrics(table: dict[str, dict[str, float]], path: Path) -> None:
+    """A folder with a file for each metric, model to value, so that `dvc metrics show` has metrics as rows and models as columns."""
+    write_folder(path, lambda folder: [write_json(of, folder / f"{name}.json", decimals=4) for name, of in table.items()])
+
+
 def write_arrays(path: Path, **arrays) -> None:
     """Arrays, numbers and texts as one npz."""
     write_whole(path, lambda partial: np.savez(partial, **arrays))

@@ -13,7 +13,7 @@ from movierec.interactions import TEMPORAL, Split, to_csr, users_of_items
 from movierec.metrics import METRICS
 from movierec.model_card import Facts, model_card
 from movierec.movielens import title_of
-from movierec.storage import read_csv, read_rankings, read_table, write_csv, write_folder, write_json, write_text
+from movierec.storage import read_csv, read_rankings, read_table, write_csv, write_json, write_metrics, write_text
 
 IN_GROUPS = ("model", "EASE", "popularity")  # which models the plots of groups show
 
@@ -35,7 +35,7 @@ def main() -> None:
     tested = gender[on_test.part.users]
     tables["test"] |= certainty(on_test.ndcg, tested)
     for part, table in tables.items():
-        write_folder(Path(f"metrics/{part}"), lambda folder: [write_json(of, folder / f"{name}.json", decimals=4) for name, of in table.items()])
+        write_metrics(table, Path(f"metrics/{part}"))
         for name, ndcg in table["ndcg@20"].items():
             print(f"{part:5}  {name:12}  NDCG@20 {ndcg:.4f}  Recall@20 {table['recall@20'][name]:.4f}")
     every = [f"{metric}@{k}" for k in params.cutoffs for metric in METRICS]

@@ -6,7 +6,7 @@ import _stage
 
 from movierec.evaluation import K, asked, at_test, measure
 from movierec.interactions import TEMPORAL, Split, to_csr
-from movierec.storage import read_rankings, read_table, write_folder, write_json
+from movierec.storage import read_rankings, read_table, write_metrics
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     new = measure(asked(test, train + valid if in_time else train), rankings, [])
     table = {f"{metric}@{K}": {name: new.mean(name, f"{metric}@{K}") for name in rankings} for metric in ("ndcg", "recall")}
     table[f"ndcg@{K}_when_known"] = {name: known.mean(name, f"ndcg@{K}") for name in rankings}
-    write_folder(Path("metrics/newcomers"), lambda folder: [write_json(of, folder / f"{name}.json", decimals=4) for name, of in table.items()])
+    write_metrics(table, Path("metrics/newcomers"))
     for name in rankings:
         print(f"{name:12}  NDCG@{K} for {len(new.part.users):,} newcomers {table[f'ndcg@{K}'][name]:.4f}, when known {table[f'ndcg@{K}_when_known'][name]:.4f}")
 

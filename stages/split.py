@@ -5,8 +5,8 @@ from pathlib import Path
 import _stage
 import pandas as pd
 
-from movierec.interactions import TEMPORAL, cold, index_interactions, positives, split
 from movierec.describing import interactions_by_month
+from movierec.interactions import TEMPORAL, cold, index_interactions, positives, split
 from movierec.storage import read_table, write_csv, write_table
 
 SPLIT = Path("data/split")

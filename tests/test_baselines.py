@@ -6,8 +6,22 @@ import pytest
 import scipy.sparse as sp
 
 from movierec.baselines import (
-    HALF_LIVES, Fitting, baseline_scorers, best_of, ease, fit_ease, fit_item_knn, fit_markov, fit_popularity, gram, item_knn,
-    linear_scorer, markov_scorer, popularity, popularity_scorer, recent_popularity,
+    HALF_LIVES,
+    Fitting,
+    baseline_scorers,
+    best_of,
+    ease,
+    fit_ease,
+    fit_item_knn,
+    fit_markov,
+    fit_popularity,
+    gram,
+    item_knn,
+    linear_scorer,
+    markov_scorer,
+    popularity,
+    popularity_scorer,
+    recent_popularity,
 )  # fmt: skip
 from movierec.history import decayed, history, last_items, transitions
 from movierec.ranking import evaluate, top_k

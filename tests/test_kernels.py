@@ -9,7 +9,18 @@ from sklearn.gaussian_process.kernels import RBF
 
 from movierec.baselines import ease, gram
 from movierec.graph import Graph
-from movierec.kernels import ITEM_KERNEL, USER_KERNEL, Nodes, Powers, Side, fit_side, folded_user_scorer, item_scorer, kernel_matrix, user_scorer
+from movierec.kernels import (
+    ITEM_KERNEL,
+    USER_KERNEL,
+    Nodes,
+    Powers,
+    Side,
+    fit_side,
+    folded_user_scorer,
+    item_scorer,
+    kernel_matrix,
+    user_scorer,
+)
 from movierec.linear_algebra import invert_spd_
 
 

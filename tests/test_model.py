@@ -10,10 +10,10 @@ from movierec.errors import UserError
 from movierec.graph import Graph
 from movierec.history import Known, history, known_by
 from movierec.lightgcn import fold_in
+from movierec.metrics import users_to_rank
 from movierec.model import MIXES, NEXT_SHARES, mix_quality, mixed_scorer, sample_users, standardised, stored_model, train_model, train_next
 from movierec.next_movie import NextMovie
 from movierec.next_training import NextSettings
-from movierec.metrics import users_to_rank
 from movierec.ranking import evaluate
 from movierec.storage import read_arrays, write_arrays
 from movierec.training import Settings

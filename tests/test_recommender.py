@@ -227,19 +227,21 @@ def test_variety_is_bought_with_relevance(recommender):
     assert (varied.groupby("UserID")["MovieID"].first() == plain.groupby("UserID")["MovieID"].first()).all(), "the best one stays first"
 
 
-def test_marginal_relevance_agrees_with_a_plain_loop():
+@pytest.mark.parametrize("diversity", [0.0, 0.4, 1.0])
+def test_marginal_relevance_agrees_with_a_plain_loop(diversity):
     rng = np.random.default_rng(0)
     h = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(30, 5)).astype(np.float32)))
     items = np.stack([rng.permutation(30)[:12] for _ in range(6)])
     scores = -np.sort(-rng.random((6, 12)).astype(np.float32), axis=1)
     items[5, 8:], scores[5, 8:] = -1, -np.inf
-    found, _ = diversified(items, scores, h, 10, 0.4)
+    found, _ = diversified(items, scores, h, 10, diversity)
     for row in range(6):
         pool = [(item, score) for item, score in zip(items[row], scores[row]) if item >= 0]
         low, high = pool[-1][1], pool[0][1]
         chosen = []
         while pool and len(chosen) < 10:
-            value = [0.6 * (s - low) / (high - low) - 0.4 * max([float(h[i] @ h[j]) for j in chosen], default=0) for i, s in pool]
+            relevance = [(s - low) / (high - low) for _, s in pool]
+            value = [(1 - diversity) * r - diversity * max(float(h[i] @ h[j]) for j in chosen) for r, (i, _) in zip(relevance, pool)] if chosen else relevance
             chosen.append(pool.pop(int(np.argmax(value)))[0])
         assert found[row].tolist() == chosen + [-1] * (10 - len(chosen))
 
