@@ -27,10 +27,10 @@ def reasons_by_leaving_out(model: Model, graph: Graph, known: Known, row: int, i
         weightiest first; none where the score would be no lower without any of them.
     """
     length = int(known.history.lengths[row])
-    ages = np.arange(min(length - 1, REASONS_FROM))  # without its only movie, a history says nothing
-    if not len(ages):
-        return [[] for _ in items]
     history = known.history.of(np.array([row])).items[::-1]  # by age
+    if length < 2:  # an only movie is all that speaks for anything
+        return [[(int(item), 1.0) for item in history] for _ in items]
+    ages = np.arange(min(length - 1, REASONS_FROM))  # one must stay
     whole = model.scorer(graph, known)(np.array([row]))[:, items]  # (1, k)
     lost = (whole - model.scorer(graph, known.without(row, length - 1 - ages))(ages)[:, items]).numpy()  # (n_ages, k)
     share = lost / np.maximum(np.abs(whole[0].numpy()), 1e-6)

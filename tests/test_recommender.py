@@ -277,7 +277,7 @@ def test_in_time_reasons_are_the_movies_without_which_the_score_would_be_lower()
     known = known_by(2, 8, [train], 0.0)
     # 4 follows 3, the last: 10 with it, 1 without. 6 follows 5, the one before; it would rise without 3. 0 follows nothing.
     assert reasons_by_leaving_out(LastTwo, None, known, 0, np.array([4, 6, 0])) == [[(3, pytest.approx(0.9))], [(5, pytest.approx(0.5))], []]
-    assert reasons_by_leaving_out(LastTwo, None, known, 1, np.array([3])) == [[]], "without their only movie nothing is known of a user"
+    assert reasons_by_leaving_out(LastTwo, None, known, 1, np.array([3])) == [[(2, 1.0)]], "their only movie is the reason"
 
 
 def test_in_time_someone_new_is_served_by_the_order_of_their_likes(in_time):
