@@ -36,7 +36,7 @@ changes: setup ## what changes against BASE (HEAD unless told), in Markdown, and
 	@dvc plots diff $(BASE) workspace > /dev/null
 
 clean: ## remove the environment and what the stages wrote; DVC's cache stays
-	rm -rf .venv .venv-bootstrap data/{raw,clean,split,graph,recommendations} models/*.{npz,csv}
+	rm -rf .venv .venv-bootstrap data/{raw,clean,split,graph,rankings,recommendations} models/*.{npz,csv} plots/recommendations.html
 
 .venv/.complete: requirements.txt tools/make_venv.sh
 	@tools/make_venv.sh

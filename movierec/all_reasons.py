@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from movierec.graph import node_scale
+from movierec.interactions import users_of_items
 from movierec.kernels import degree_power, item_weights, trained_messages
 from movierec.ranking import CHUNK
 from movierec.recommender import Recommender
@@ -26,7 +27,7 @@ def reasons_of_all(recommender: Recommender, users: np.ndarray, items: np.ndarra
     """
     model, graph = recommender.model, recommender.graph
     weighted = torch.from_numpy(graph.matrix.toarray().T.copy())  # (n_items, n_users)
-    degree = np.bincount(graph.matrix.indices, minlength=graph.n_items)
+    degree = users_of_items(graph.matrix)
     user_mean = torch.from_numpy(np.asarray(graph.matrix.sum(axis=1)).ravel() / graph.n_items).float()  # (n_users,): of a row over all items
     item_mean = model.h_item.mean(dim=0)
     weights = item_weights(graph, model.items) if model.items and model.mix[2] else None

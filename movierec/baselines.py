@@ -12,6 +12,7 @@ import scipy.sparse as sp
 import torch
 
 from movierec.history import History, decayed, fading, last_items, transitions
+from movierec.interactions import users_of_items
 from movierec.linear_algebra import invert_spd_
 from movierec.ranking import Scorer, evaluate
 
@@ -21,7 +22,7 @@ MARKOV_SMOOTHINGS = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 
 def popularity(train: sp.csr_matrix) -> np.ndarray:
     """Interactions per item: (n_items,) float32."""
-    return np.bincount(train.indices, minlength=train.shape[1]).astype(np.float32)
+    return users_of_items(train).astype(np.float32)
 
 
 def recent_popularity(past: History, n_items: int, half_life: float) -> np.ndarray:

@@ -16,6 +16,7 @@ import torch
 
 from movierec.graph import Graph, node_scale
 from movierec.history import Known
+from movierec.interactions import users_of_items
 from movierec.kernels import Nodes, degree_power, folded_messages, item_weights, trained_messages
 from movierec.model import Model
 
@@ -78,7 +79,7 @@ def item_parts(model: Model, graph: Graph, one: Known) -> tuple[torch.Tensor, to
 def user_parts(model: Model, graph: Graph, one: Known, user: Nodes, trained: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Of the users of like taste: (n, n_items) and (n_items,)."""
     messages = trained_messages(graph, model.users, one.users) if trained else folded_messages(graph, model.users, model.h_user, user)  # (n_users, 1)
-    degree = np.bincount(graph.matrix.indices, minlength=graph.n_items)
+    degree = users_of_items(graph.matrix)
     counts = torch.from_numpy(one.matrix.data) * degree_power(degree, 2 * model.users.kernel.scale_power).squeeze(1)[one.matrix.indices]
     shared = torch.from_numpy(graph.matrix[:, one.matrix.indices].toarray()) * counts  # (n_users, n)
     overlap = shared.sum(dim=1, keepdim=True)

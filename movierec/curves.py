@@ -5,8 +5,7 @@ import pandas as pd
 
 from movierec.beyond_accuracy import concentration, times_recommended
 from movierec.evaluation import K, Measured
-
-DEPTH = 100  # the highest cutoff
+from movierec.metrics import DEPTH
 
 
 def training_curves(history: pd.DataFrame, measured: Measured) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -11,9 +11,8 @@ import scipy.sparse as sp
 
 from movierec.beyond_accuracy import coverage, diversity, gini, novelty, popularity_lift, times_recommended
 from movierec.bootstrap import interval, p_value, resampled_means
-from movierec.errors import UserError
 from movierec.interactions import users_of_items
-from movierec.metrics import METRICS, hits, per_user, users_to_rank
+from movierec.metrics import METRICS, hits, per_user, some_users_to_rank
 
 K = 20  # the cutoff of what is measured at one alone
 
@@ -32,9 +31,7 @@ def asked(relevant: sp.csr_matrix, history: sp.csr_matrix) -> Asked:
     Raises:
         UserError: nobody can be ranked.
     """
-    users = users_to_rank(relevant, history)
-    if not len(users):
-        raise UserError("nobody can be ranked: no user has both a history and something to find; change the split in params.yaml.")
+    users = some_users_to_rank(relevant, history)
     return Asked(users, relevant[users], history[users])
 
 

@@ -1,13 +1,12 @@
 """Which movies may be recommended: by genre and year."""
 
-import difflib
 import re
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from movierec.errors import UserError
+from movierec.errors import UserError, did_you_mean
 
 
 class Filters(NamedTuple):
@@ -29,8 +28,7 @@ class Filters(NamedTuple):
         def having(genres: tuple[str, ...]) -> np.ndarray:
             for genre in genres:
                 if genre.casefold() not in known:
-                    near = difflib.get_close_matches(genre.casefold(), known, n=1)
-                    hint = f"did you mean '{known[near[0]]}'?" if near else f"there are {', '.join(known.values())}."
+                    hint = did_you_mean(genre.title(), known.values(), f"there are {', '.join(known.values())}.")
                     raise UserError(f"no movie has the genre '{genre}'; {hint}")
             wanted = {known[genre.casefold()] for genre in genres}
             return of_movie.map(lambda of: bool(wanted & set(of))).to_numpy(bool)

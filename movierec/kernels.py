@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 
 from movierec.graph import Graph, weighted_sum
+from movierec.interactions import users_of_items
 from movierec.linear_algebra import invert_spd_
 from movierec.ranking import Scorer
 
@@ -193,7 +194,7 @@ def folded_user_scorer(graph: Graph, side: Side, h_user: torch.Tensor, some: Nod
 
 def item_weights(graph: Graph, side: Side, items: np.ndarray | None = None) -> torch.Tensor:
     """What some items, or all, send about every other to the users that have them: (n, n_items) float32."""
-    degree = np.bincount(graph.matrix.indices, minlength=graph.n_items)
+    degree = users_of_items(graph.matrix)
     says, popularity = degree_power(degree, side.powers.says), degree_power(degree, side.powers.popularity)  # (n_items, 1) each
     inverse = side.inverse
     if items is not None:

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import scipy.sparse as sp
 
+from movierec.errors import UserError
+
+DEPTH = 100  # places of the rankings that are stored, and so the highest cutoff
 METRICS = ("ndcg", "recall", "precision", "map", "hit_rate", "mrr")
 
 
@@ -66,5 +69,17 @@ def per_user(hit: np.ndarray, n_relevant: np.ndarray, cutoffs: Iterable[int]) ->
 
 
 def users_to_rank(relevant: sp.csr_matrix, history: sp.csr_matrix) -> np.ndarray:
-    """Users with something to find and a history to find it from."""
+    """Users with something to find and a history to find it from: indices."""
     return np.flatnonzero((np.diff(relevant.indptr) > 0) & (np.diff(history.indptr) > 0))
+
+
+def some_users_to_rank(relevant: sp.csr_matrix, history: sp.csr_matrix) -> np.ndarray:
+    """The same, where there must be some.
+
+    Raises:
+        UserError: there is none.
+    """
+    users = users_to_rank(relevant, history)
+    if not len(users):
+        raise UserError("nobody can be ranked: no user has both a history and something to find; change the split in params.yaml.")
+    return users

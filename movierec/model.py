@@ -70,9 +70,8 @@ class Model(NamedTuple):
                 self.items and item_scorer(graph, self.items),
             )
         some = self.nodes(graph, known)
-        h_user = some.h
         return (
-            dot_scorer(h_user, self.h_item),
+            dot_scorer(some.h, self.h_item),
             self.users and folded_user_scorer(graph, self.users, self.h_user, some),
             self.items and item_scorer(graph, self.items, known.matrix),
         )

@@ -14,6 +14,7 @@ import torch
 
 from movierec.all_reasons import reasons_of_all
 from movierec.features import genre_features
+from movierec.interactions import users_of_items
 from movierec.recommender import Recommender
 
 TEMPLATE = Path(__file__).with_suffix(".html")
@@ -54,7 +55,7 @@ def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
     data = {
         "titles": recommender.movies["Title"].tolist(), "years": recommender.movies["Year"].fillna(0).astype(int).tolist(),
         "genres": recommender.movies["Genres"].tolist(), "movie_ids": recommender.item_ids.tolist(), "genre_names": genre_names,
-        "liked_by": np.bincount(recommender.graph.matrix.indices, minlength=n_items).tolist(),
+        "liked_by": users_of_items(recommender.graph.matrix).tolist(),
         "user_ids": recommender.user_ids[users].tolist(), "genders": "".join(np.select([gender[:, 0] > 0, gender[:, 1] > 0], ["F", "M"], "-")),
         "rated": packed(np.minimum(np.diff(rated.indptr), NONE).astype(np.uint16)),
         "genre_shares": packed((100 * of_liked / n_liked).round().astype(np.uint8)),
@@ -71,13 +72,10 @@ def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
 
 def favourites(recommender: Recommender, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `Recommender.taste`, for many: items (n, BEST) uint16, and half stars (n, BEST) uint8."""
-    n_ratings = np.bincount(recommender.rated.indices, minlength=len(recommender.item_ids))
     best, stars = np.full((len(users), BEST), NONE, np.uint16), np.zeros((len(users), BEST), np.uint8)
     for row, user in enumerate(users):
-        at = slice(*recommender.rated.indptr[user : user + 2])
-        items, values = recommender.rated.indices[at], recommender.rated.data[at]
-        order = np.lexsort((n_ratings[items], -values))[:BEST]
-        best[row, : len(order)], stars[row, : len(order)] = items[order], 2 * values[order]
+        items, values = recommender.best_rated(user, BEST)
+        best[row, : len(items)], stars[row, : len(items)] = items, 2 * values
     return best, stars
 
 

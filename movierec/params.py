@@ -1,6 +1,5 @@
 """Read params.yaml, check every value, and hand a stage the keys that it declares."""
 
-import difflib
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML, YAMLError
 
-from movierec.errors import UserError
+from movierec.errors import UserError, did_you_mean
 
 DATASETS = ("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest-small", "path")
 SPLIT_STRATEGIES = ("random", "user_temporal", "global_temporal", "leave_one_out")
@@ -164,8 +163,7 @@ def check_params(values: dict[str, Any], source: str) -> dict[str, Any]:
     """
     for key in values:
         if key not in SCHEMA:
-            near = difflib.get_close_matches(str(key), SCHEMA, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(SCHEMA)}."
+            hint = did_you_mean(key, SCHEMA, f"known keys: {', '.join(SCHEMA)}.")
             raise UserError(f"{source}: unknown key '{key}'; {hint}")
     for key in SCHEMA:
         if key not in values:
@@ -184,14 +182,11 @@ def check_params(values: dict[str, Any], source: str) -> dict[str, Any]:
     return checked
 
 
-def read_params(path: Path, keys: tuple[str, ...]) -> SimpleNamespace:
-    """The params named in `keys`, as attributes.
-
-    The whole file is checked, so that a typo in a late stage's param stops the first stage; only
-    `keys` are handed out, so that a stage cannot use a param that it does not declare.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's keys and values.
 
     Raises:
-        UserError: the file is missing or not YAML, or a value is not allowed.
+        UserError: it is missing, or is none.
     """
     try:
         # YAML 1.2: DVC writes 1e-5 as 1e-05, which a YAML 1.1 reader takes for text.
@@ -202,5 +197,17 @@ def read_params(path: Path, keys: tuple[str, ...]) -> SimpleNamespace:
         raise UserError(f"{path} is not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold lines of 'key: value'.")
-    checked = check_params(values, str(path.name))
+    return values
+
+
+def read_params(path: Path, keys: tuple[str, ...]) -> SimpleNamespace:
+    """The params named in `keys`, as attributes.
+
+    The whole file is checked, so that a typo in a late stage's param stops the first stage; only
+    `keys` are handed out, so that a stage cannot use a param that it does not declare.
+
+    Raises:
+        UserError: the file is missing or not YAML, or a value is not allowed.
+    """
+    checked = check_params(read_yaml(path), str(path.name))
     return SimpleNamespace(**{key: checked[key] for key in keys})

@@ -6,14 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from movierec.errors import UserError
-from movierec.metrics import hits, per_user, users_to_rank
+from movierec.metrics import DEPTH, hits, per_user, some_users_to_rank
 
 # Users' indices to their scores for all items: (n,) int to (n, n_items) float32.
 Scorer = Callable[[np.ndarray], torch.Tensor]
 
 CHUNK = 512  # users whose scores exist at one time
-DEPTH = 100  # places of the rankings that are stored and measured
 # The points of the split at which everyone is recommended to, and the parts that lie before each.
 MOMENTS = {"after_train": ("train",), "after_valid": ("train", "valid")}
 
@@ -103,9 +101,7 @@ def evaluate(
         UserError: no user can be ranked.
     """
     cutoffs = list(cutoffs)
-    users = users_to_rank(relevant, history)
-    if not len(users):
-        raise UserError("nobody can be ranked: no user has both a history in train and something to find; change the split in params.yaml.")
+    users = some_users_to_rank(relevant, history)
     ranked, _ = top_k(scorer, users, seen, max(cutoffs))
     truth = relevant[users]
     values = per_user(hits(ranked, truth), np.diff(truth.indptr), cutoffs)

@@ -5,12 +5,12 @@ from pathlib import Path
 import _stage
 import pandas as pd
 
-from movierec.curves import DEPTH, concentration_curves, cutoff_curves, training_curves
+from movierec.curves import concentration_curves, cutoff_curves, training_curves
 from movierec.evaluation import asked, at_test, certainty, measure, summary
 from movierec.features import gender_features, genre_features
 from movierec.groups import by_movies, by_users, movies_by_genre, movies_by_popularity, users_by_gender, users_by_history
 from movierec.interactions import TEMPORAL, Split, to_csr, users_of_items
-from movierec.metrics import METRICS
+from movierec.metrics import DEPTH, METRICS
 from movierec.model_card import Facts, model_card
 from movierec.movielens import title_of
 from movierec.storage import read_csv, read_rankings, read_table, write_csv, write_json, write_metrics, write_text

@@ -10,7 +10,7 @@ from movierec.baselines import Fitting, fit_ease, fit_popularity, linear_scorer,
 from movierec.graph import Graph, graph_arrays, stored_graph, train_matrix, weighted_matrix
 from movierec.history import Known, decayed, history, known_by
 from movierec.interactions import TEMPORAL, to_csr
-from movierec.ranking import DEPTH, top_k
+from movierec.ranking import rank_everyone
 from movierec.recipe import RECIPE, make_model
 from movierec.storage import read_arrays, read_table, write_arrays
 
@@ -47,7 +47,7 @@ def main() -> None:
         scorers["EASE"] = linear_scorer(history_new, baselines["ease"])
     scorers["popularity"] = popularity_scorer(baselines["popularity"])
     seen = to_csr(pd.concat(rows), *train.shape)[new]
-    ranked = {f"{name}.after_valid": top_k(scorer, np.arange(len(new)), seen, DEPTH)[0] for name, scorer in scorers.items()}
+    ranked = {f"{name}.after_valid": rank_everyone(scorer, seen) for name, scorer in scorers.items()}
     write_arrays(Path("data/rankings/newcomers.npz"), **ranked | {"users.after_valid": new})
 
 

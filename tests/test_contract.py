@@ -12,6 +12,8 @@ import pytest
 from imports import ROOT, local_imports
 from ruamel.yaml import YAML
 
+from movierec.metrics import DEPTH
+from movierec.params import SCHEMA
 from movierec.recipe import RECIPE
 
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
@@ -79,6 +81,10 @@ def test_params_declared_read_and_used_are_the_same(stage):
 
 def test_every_param_is_read_by_a_stage():
     assert set(PARAMS) == {param for stage in STAGES.values() for param in stage.get("params", [])}
+
+
+def test_the_highest_cutoff_is_the_depth_of_the_stored_rankings():
+    assert SCHEMA["cutoffs"].each.high == DEPTH
 
 
 def test_params_are_flat_and_lists_are_in_block_style():

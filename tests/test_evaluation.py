@@ -10,8 +10,8 @@ from movierec.curves import concentration_curves, cutoff_curves, training_curves
 from movierec.errors import UserError
 from movierec.evaluation import K, asked, at_test, certainty, measure, summary
 from movierec.groups import by_movies, by_users, movies_by_genre, movies_by_popularity, users_by_gender, users_by_history
-from movierec.metrics import METRICS
-from movierec.ranking import DEPTH, dot_scorer, evaluate, rank_everyone
+from movierec.metrics import DEPTH, METRICS
+from movierec.ranking import dot_scorer, evaluate, rank_everyone
 
 GENRES = np.array([[1, 0], [0, 1]] * 30)
 

@@ -66,11 +66,16 @@ def test_a_wrong_sweep_says_what_is_wrong(written, changes, message):
     assert message in str(error.value)
 
 
+def test_numbers_are_read_as_dvc_writes_them(tmp_path):
+    (tmp_path / "sweep.yaml").write_text("name: s\ntrials: 1\nseed: 1\nspace:\n  lr:\n    low: 1e-05\n    high: 1e-2\n")
+    assert read_sweep(tmp_path / "sweep.yaml", PIPELINE).space["lr"].low == 1e-5
+
+
 def test_a_missing_or_broken_file_is_one_clear_error(tmp_path):
     with pytest.raises(UserError, match="is missing; `git checkout"):
         read_sweep(tmp_path / "sweep.yaml", PIPELINE)
     (tmp_path / "sweep.yaml").write_text("a: [")
-    with pytest.raises(UserError, match="is not YAML"):
+    with pytest.raises(UserError, match="is not readable as YAML"):
         read_sweep(tmp_path / "sweep.yaml", PIPELINE)
 
 

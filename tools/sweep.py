@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import optuna  # noqa: E402
-from sweeping import PARAMS, Sweep, Trial, as_written, contains, experiments, finished_trials, read_sweep, read_yaml, valid_of  # noqa: E402
+from sweeping import PARAMS, Sweep, Trial, as_written, contains, experiments, finished_trials, read_sweep, valid_of  # noqa: E402
 
 from movierec.errors import UserError  # noqa: E402
-from movierec.params import read_params  # noqa: E402
+from movierec.params import read_params, read_yaml  # noqa: E402
 
 LOGS = Path(".dvc/tmp/sweep")
 RANDOM_TRIALS = 6  # before TPE has something to learn from

@@ -13,10 +13,11 @@ import numpy as np  # noqa: E402
 from optuna.distributions import CategoricalDistribution  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
-from sweeping import DECIDES, MODEL, PARAMS, Sweep, Trial, experiments, finished_trials, read_sweep, read_yaml  # noqa: E402
+from sweeping import DECIDES, MODEL, PARAMS, Sweep, Trial, experiments, finished_trials, read_sweep  # noqa: E402
 
 from movierec.errors import UserError  # noqa: E402
 from movierec.figures import save  # noqa: E402
+from movierec.params import read_yaml  # noqa: E402
 from movierec.storage import read_json, write_whole  # noqa: E402
 
 FIGURE = Path("plots/sweep.png")

@@ -3,7 +3,6 @@
 Whoever has the experiments (`dvc exp show`) can go on with the sweep, and draw its report.
 """
 
-import difflib
 import json
 import math
 import subprocess
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from ruamel.yaml import YAML, YAMLError
 
-from movierec.errors import UserError
-from movierec.params import SCHEMA, Number
+from movierec.errors import UserError, did_you_mean
+from movierec.params import SCHEMA, Number, read_yaml
 
 SWEEP, PARAMS, PIPELINE = Path("sweep.yaml"), Path("params.yaml"), Path("dvc.yaml")
 MODEL, DECIDES = "model", "ndcg@20"  # validation NDCG@20 of the model
@@ -41,23 +39,6 @@ class Trial(NamedTuple):
     metrics: dict[str, dict[str, float]]  # 'valid/ndcg@20' and so on to model to value; empty right after a run
 
 
-def read_yaml(path: Path) -> dict:
-    """A YAML file's table.
-
-    Raises:
-        UserError: it is missing or is none.
-    """
-    try:
-        values = YAML(typ="safe").load(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `git checkout {path}` brings it back.") from None
-    except YAMLError as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}.") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must be a table of keys and values.")
-    return values
-
-
 def read_sweep(path: Path = SWEEP, pipeline: dict | None = None) -> Sweep:
     """sweep.yaml, checked.
 
@@ -71,7 +52,8 @@ def read_sweep(path: Path = SWEEP, pipeline: dict | None = None) -> Sweep:
     values, stages = read_yaml(path), (pipeline or read_yaml(PIPELINE))["stages"]
     for key in values:
         if key not in SCHEMA_OF_SWEEP:
-            raise UserError(f"{path}: unknown key '{key}'{nearest(key, SCHEMA_OF_SWEEP)}")
+            hint = did_you_mean(key, SCHEMA_OF_SWEEP, f"known: {', '.join(SCHEMA_OF_SWEEP)}.")
+            raise UserError(f"{path}: unknown key '{key}'; {hint}")
     for key, kind in SCHEMA_OF_SWEEP.items():
         value = values.get(key)
         try:
@@ -87,7 +69,8 @@ def read_sweep(path: Path = SWEEP, pipeline: dict | None = None) -> Sweep:
     space = {}
     for param, of in values["space"].items():
         if param not in SCHEMA:
-            raise UserError(f"{path}: space has '{param}', which is no param{nearest(param, SCHEMA)}")
+            hint = did_you_mean(param, SCHEMA, f"known: {', '.join(SCHEMA)}.")
+            raise UserError(f"{path}: space has '{param}', which is no param; {hint}")
         too_early = [stage for stage in readers[param] if stage in BEFORE_TRAINING]
         if too_early:
             raise UserError(f"{path}: {param} is read by {too_early[0]}, so that trials would be validated on different data, and could not be compared.")
@@ -95,12 +78,6 @@ def read_sweep(path: Path = SWEEP, pipeline: dict | None = None) -> Sweep:
             raise UserError(f"{path}: {param} is not read by train, so that all trials would be the same; it is of {', '.join(readers[param])}.")
         space[param] = distribution(f"{path}: space: {param}", of, SCHEMA[param])
     return Sweep(values["name"], values["trials"], values["seed"], space)
-
-
-def nearest(key: str, known: dict) -> str:
-    """The end of a message about an unknown key."""
-    near = difflib.get_close_matches(str(key), known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}."
 
 
 def distribution(where: str, of: Any, kind: Any) -> BaseDistribution:
