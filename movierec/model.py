@@ -188,6 +188,7 @@ class Trained(NamedTuple):
     model: Model
     history: list[Epoch]
     best: Epoch
+    start_ndcg: float  # of the graph part before it is trained
     valid_ndcg: dict[tuple[float, ...], float]  # mix to validation NDCG@20
 
 
@@ -238,7 +239,7 @@ def train_model(
     model = Model(h_user, h_item, network.user_embedding.detach().cpu(), item_messages, users, items, MIXES[0])
     mixes = MIXES if users and items else MIXES + MIXES_WITHOUT_A_PART
     ndcg = mix_quality(model.parts(graph, known), mixes, train, valid)
-    return Trained(model._replace(mix=max(ndcg, key=ndcg.get)), fitted.history, fitted.best, ndcg)
+    return Trained(model._replace(mix=max(ndcg, key=ndcg.get)), fitted.history, fitted.best, fitted.start_ndcg, ndcg)
 
 
 class TrainedNext(NamedTuple):

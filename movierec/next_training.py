@@ -16,8 +16,8 @@ from movierec.errors import UserError
 from movierec.history import History
 from movierec.metrics import users_to_rank
 from movierec.next_movie import NextMovie
-from movierec.ranking import evaluate
-from movierec.training import SELECT_ON, Epoch
+from movierec.ranking import measure_users
+from movierec.training import Best, Epoch
 
 MAX_STEPS = 2048  # of a longer history, training walks the end
 WARM_UP = 0.1  # share of the steps in which the step size rises
@@ -174,7 +174,7 @@ def fit_next(
         The epochs, one after the other.
 
     Raises:
-        UserError: nobody has two movies, or the loss is not a number any more.
+        UserError: nobody has two movies, the loss is not a number any more, or training did harm.
     """
     rng = np.random.default_rng(settings.seed)
     n_items = len(model.end)
@@ -190,24 +190,17 @@ def fit_next(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / rising, (1 + np.cos(np.pi * max(step - rising, 0) / max(n_steps - rising, 1))) / 2)
     )
-    history: list[Epoch] = []
-    best, best_state = None, None
-    for number, groups in enumerate(plan, 1):
+    best = Best(model, lambda: measure_users(model.scorer(past), seen, seen, valid, [20])[0])
+    for groups in plan:
         losses = []
         for users in groups:
             negatives = np.flatnonzero(rng.random(n_items) < probability)
             loss = step_loss(model, batch_of(past, users, horizon, rng), negatives, probability[negatives])
-            if not torch.isfinite(loss):
-                raise UserError(f"the loss of the next movie became {loss.item()} in epoch {number}; try a smaller next_lr (it is {settings.lr:g}).")
+            losses.append(best.step(loss, f"next_lr (it is {settings.lr:g})"))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-            losses.append(loss.item())
-        measured = evaluate(model.scorer(past), seen, seen, valid, [20])
-        history.append(Epoch(number, float(np.mean(losses)), measured[SELECT_ON], measured["recall@20"]))
-        report(history[-1])
-        if best is None or history[-1].valid_ndcg > best:
-            best, best_state = history[-1].valid_ndcg, {name: value.clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(best_state)
-    return history
+        report(best.take(losses))
+    best.restore(f"Try a smaller next_lr (it is {settings.lr:g}), or a next_temperature of .05 to .5.")
+    return best.history

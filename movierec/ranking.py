@@ -82,10 +82,10 @@ def pairs(matrix: sp.csr_matrix) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(rows), torch.from_numpy(matrix.indices.astype(np.int64))
 
 
-def evaluate(
+def measure_users(
     scorer: Scorer, history: sp.csr_matrix, seen: sp.csr_matrix, relevant: sp.csr_matrix, cutoffs: Iterable[int]
-) -> dict[str, float]:
-    """Mean metrics over the users that can be ranked, and the share of the catalogue that is recommended.
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Metrics of each user that can be ranked, and the rankings.
 
     Args:
         scorer: of the model.
@@ -95,7 +95,7 @@ def evaluate(
         cutoffs: the k.
 
     Returns:
-        'ndcg@10' and so on, and 'coverage@10', as floats.
+        'ndcg@10' and so on to (n,) float64, and the items (n, largest k) int32.
 
     Raises:
         UserError: no user can be ranked.
@@ -104,7 +104,18 @@ def evaluate(
     users = some_users_to_rank(relevant, history)
     ranked, _ = top_k(scorer, users, seen, max(cutoffs))
     truth = relevant[users]
-    values = per_user(hits(ranked, truth), np.diff(truth.indptr), cutoffs)
+    return per_user(hits(ranked, truth), np.diff(truth.indptr), cutoffs), ranked
+
+
+def evaluate(
+    scorer: Scorer, history: sp.csr_matrix, seen: sp.csr_matrix, relevant: sp.csr_matrix, cutoffs: Iterable[int]
+) -> dict[str, float]:
+    """Mean metrics over the users that can be ranked, and the share of the catalogue that is recommended ('coverage@10').
+
+    Arguments and errors are those of `measure_users`.
+    """
+    cutoffs = list(cutoffs)
+    values, ranked = measure_users(scorer, history, seen, relevant, cutoffs)
     result = {name: float(value.mean()) for name, value in values.items()}
     # The best place that each item reaches in anybody's ranking.
     place = np.full(relevant.shape[1] + 1, np.inf)

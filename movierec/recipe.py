@@ -59,7 +59,7 @@ def make_model(
         settings, reporter(params.epochs, say), Graph(arrays, params.device) if params.device != "cpu" else None, known,
     )  # fmt: skip
     model, history = trained.model, pd.DataFrame(trained.history).assign(part="graph")
-    say(f"graph: epoch {trained.best.epoch}, validation NDCG@20 {trained.best.valid_ndcg:.4f}")
+    say(f"graph: epoch {trained.best.epoch}, validation NDCG@20 {trained.best.valid_ndcg:.4f} ({trained.start_ndcg:.4f} untrained)")
     for name, side in (("users", model.users), ("movies", model.items)):
         if side is None:
             say(f"kernel over {name}: left out, more than kernel_max_nodes ({params.kernel_max_nodes:,})")

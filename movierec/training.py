@@ -1,16 +1,19 @@
 """The objective, the exact softmax over all items, and the training loop."""
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from scipy.stats import ttest_rel
+from torch import nn
 
 from movierec.errors import UserError
 from movierec.lightgcn import LightGCN
-from movierec.ranking import dot_scorer, evaluate, pairs
+from movierec.ranking import dot_scorer, measure_users, pairs
 
 CHUNK = 512  # users whose scores exist at one time
 SELECT_ON = "ndcg@20"  # the validation metric that picks the epoch
@@ -102,7 +105,64 @@ class Fitted(NamedTuple):
 
     history: list[Epoch]
     best: Epoch
+    start_ndcg: float  # validation NDCG@20 before the first step
     seconds: float  # of training, evaluation included
+
+
+class Best:
+    """The best epoch so far by validation NDCG@20, and the parameters that it had; the start counts as epoch 0."""
+
+    def __init__(self, model: nn.Module, measure: Callable[[], dict[str, np.ndarray]]):
+        """
+        Args:
+            model: at its start.
+            measure: each validation user's metrics, as `ranking.measure_users` gives them, with the model as it then is.
+        """
+        self.model, self.measure = model, measure
+        self.history: list[Epoch] = []
+        self.best: Epoch | None = None
+        self._at_start = measure()[SELECT_ON]  # (n_users,)
+        self.start_ndcg = float(self._at_start.mean())
+        self._at_best, self._state, self._first_loss = None, None, None
+
+    def step(self, loss: torch.Tensor, lr: str) -> float:
+        """Note a step's loss, and give it as a number.
+
+        Raises:
+            UserError: it is none any more; `lr` says which step size to lower, and what it is.
+        """
+        value = loss.item()
+        if not np.isfinite(value):
+            raise UserError(f"the loss became {value} in epoch {len(self.history) + 1}; try a smaller {lr}, or a higher temperature.")
+        self._first_loss = value if self._first_loss is None else self._first_loss
+        return value
+
+    def take(self, losses: list[float]) -> Epoch:
+        """Measure an epoch that is over."""
+        measured = self.measure()
+        epoch = Epoch(len(self.history) + 1, float(np.mean(losses)), float(measured[SELECT_ON].mean()), float(measured["recall@20"].mean()))
+        self.history.append(epoch)
+        if self.best is None or epoch.valid_ndcg > self.best.valid_ndcg:
+            self.best, self._at_best = epoch, measured[SELECT_ON]
+            self._state = {name: value.clone() for name, value in self.model.state_dict().items()}
+        return epoch
+
+    def restore(self, advice: str) -> None:
+        """Give the model the best epoch's parameters.
+
+        Raises:
+            UserError: training did harm: no epoch is as good as the start, and the loss rose or the difference is more
+                than chance between users would give (t-test, p < .01); it says what was seen, and the advice.
+        """
+        rose = self.history[-1].loss > self._first_loss
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # one user, or all lose as much: there is no spread
+            worse = ttest_rel(self._at_best, self._at_start, alternative="less").pvalue < 0.01
+        if self.best.valid_ndcg < self.start_ndcg and (rose or worse):
+            raise UserError(
+                f"training made the model worse: validation NDCG@20 was {self.start_ndcg:.4f} at the start and {self.best.valid_ndcg:.4f} at "
+                f"best in {len(self.history)} epochs, while the loss went from {self._first_loss:.6g} to {self.history[-1].loss:.6g}. {advice}"
+            )
+        self.model.load_state_dict(self._state)
 
 
 def fit(
@@ -118,7 +178,7 @@ def fit(
         report: called after each epoch.
 
     Raises:
-        UserError: the loss is not a number any more.
+        UserError: the loss is not a number any more, or training did harm.
     """
     began = time.perf_counter()
     degree = np.diff(train.indptr)
@@ -128,30 +188,28 @@ def fit(
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=settings.epochs * n_steps)
     rng = np.random.default_rng(settings.seed)
-    history: list[Epoch] = []
-    best, best_state = None, None
+
+    def measure() -> dict[str, np.ndarray]:
+        with torch.no_grad():
+            return measure_users(dot_scorer(*model()), train, train, valid, [20])[0]
+
+    best = Best(model, measure)
     for number in range(1, settings.epochs + 1):
         losses = []
         for batch in np.array_split(rng.permutation(users), n_steps):
             index = torch.from_numpy(batch).to(model.graph.device)
             h_user, h_item = model()
             loss = softmax_loss(h_user.index_select(0, index) / settings.temperature, h_item, train[batch], weight[index])
-            if not torch.isfinite(loss):
-                raise UserError(
-                    f"the loss became {loss.item()} in epoch {number}; try a smaller lr (it is {settings.lr:g}) or a higher temperature."
-                )
+            losses.append(best.step(loss, f"lr (it is {settings.lr:g})"))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-            losses.append(loss.item())
-        with torch.no_grad():
-            measured = evaluate(dot_scorer(*model()), train, train, valid, [20])
-        history.append(Epoch(number, float(np.mean(losses)), measured[SELECT_ON], measured["recall@20"]))
-        report(history[-1])
-        if best is None or history[-1].valid_ndcg > best.valid_ndcg:
-            best, best_state = history[-1], {name: value.clone() for name, value in model.state_dict().items()}
-        elif number - best.epoch >= settings.patience:
+        report(best.take(losses))
+        if number - best.best.epoch >= settings.patience:
             break
-    model.load_state_dict(best_state)
-    return Fitted(history, best, time.perf_counter() - began)
+    best.restore(
+        f"Try a smaller lr (it is {settings.lr:g}), a temperature of .05 to .5 (it is {settings.temperature:g}), "
+        f"a smaller weight_decay (it is {settings.weight_decay:g}), or more epochs."
+    )
+    return Fitted(best.history, best.best, best.start_ndcg, time.perf_counter() - began)

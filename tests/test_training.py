@@ -9,7 +9,7 @@ from movierec.errors import UserError
 from movierec.graph import Graph
 from movierec.lightgcn import LightGCN, spectral_start
 from movierec.ranking import dot_scorer, evaluate, top_k
-from movierec.training import Settings, fit, softmax_loss
+from movierec.training import Best, Settings, fit, softmax_loss
 
 SETTINGS = Settings(
     temperature=0.2, user_weight_power=0.25, lr=0.01, weight_decay=0.0, batch_size=16, epochs=10, patience=10, seed=1
@@ -109,5 +109,45 @@ def test_a_loss_that_is_no_number_stops_with_what_to_try(checkerboard, graph_of)
     train, missing = checkerboard
     model = checkerboard_model(train, graph_of)
     model.user_embedding.data[0, 0] = float("nan")
-    with pytest.raises(UserError, match="the loss became nan in epoch 1; try a smaller lr"):
+    with pytest.raises(UserError, match=r"the loss became nan in epoch 1; try a smaller lr \(it is 0.01\)"):
         fit(model, train, missing, SETTINGS)
+
+
+def best_of(start, *epochs):
+    """A `Best` that has measured these users' NDCGs and losses, and the parameter that it gives back: its epoch's number."""
+    model, measured = torch.nn.Linear(1, 1), [start, *(ndcg for ndcg, _ in epochs)]
+    best = Best(model, lambda: {"ndcg@20": np.array(measured.pop(0)), "recall@20": np.zeros(2)})
+    for number, (_, loss) in enumerate(epochs, 1):
+        torch.nn.init.constant_(model.weight, number)
+        best.take([best.step(torch.tensor(loss), "lr (it is 1)")])
+    return best, model
+
+
+def test_the_best_epochs_parameters_come_back():
+    best, model = best_of([0.2, 0.2], ([0.3, 0.3], 5.0), ([0.5, 0.4], 4.0), ([0.4, 0.4], 3.0))
+    best.restore("")
+    assert model.weight.item() == best.best.epoch == 2 and best.best.valid_ndcg == 0.45
+
+
+@pytest.mark.parametrize(
+    "epochs",
+    [
+        [([0.1, 0.3], 5.0), ([0.1, 0.3], 6.0)],  # no clear loss of quality, but the loss rose
+        [([0.1, 0.1], 5.0), ([0.11, 0.1], 4.0)],  # the loss fell, but everyone is served worse
+    ],
+)
+def test_training_that_does_harm_stops_with_what_was_seen_and_what_to_try(epochs):
+    best, model = best_of([0.3, 0.3], *epochs)
+    loss, top = epochs[-1][1], max(np.mean(ndcg) for ndcg, _ in epochs)
+    with pytest.raises(UserError) as error:
+        best.restore("Try something else.")
+    assert str(error.value) == (
+        f"training made the model worse: validation NDCG@20 was 0.3000 at the start and {top:.4f} at best in 2 epochs, "
+        f"while the loss went from 5 to {loss:g}. Try something else."
+    )
+
+
+def test_less_than_chance_gives_between_users_is_no_harm():
+    best, model = best_of([0.3, 0.3], ([0.1, 0.4], 5.0), ([0.1, 0.48], 4.0))
+    best.restore("")
+    assert model.weight.item() == 2
