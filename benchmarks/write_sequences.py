@@ -30,7 +30,7 @@ def main() -> None:
         raise UserError(f"{args.archive} is missing; it comes from {RELEASES[name].url}.")
     with tempfile.TemporaryDirectory() as folder:
         fetch_release(RELEASES[name], args.archive.parent, Path(folder), _bench.say)
-        ratings = clean(read_folder(Path(folder))).ratings.sort_values(["UserID", "Timestamp"], kind="stable")
+        ratings = clean(read_folder(Path(folder)), max_rejected=0).ratings.sort_values(["UserID", "Timestamp"], kind="stable")
     lines = ratings[["UserID", "MovieID"]]
     write_whole(args.sequences, lambda path: lines.to_csv(path, sep=" ", header=False, index=False, lineterminator="\n"))
     gaps = ratings.groupby("UserID")["Timestamp"].diff().dropna()

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def extract(archive: Path, patterns: tuple[str, ...], folder: Path) -> None:
                     shutil.copyfileobj(source, out)
     except FileNotFoundError:
         raise UserError(f"{archive} is missing.") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise UserError(f"{error.filename or folder}: {error.strerror}; free some space or mend the permissions.") from None
         raise UserError(f"{archive} is not a whole zip archive ({error}); delete it and fetch it again.") from None

@@ -73,7 +73,8 @@ def diversity(ranked: np.ndarray, genres: np.ndarray) -> float:
         distance = np.where(there, 1 - both / np.maximum(either, 1), 0)
         counted = there.sum(axis=1)
         means.append(distance.sum(axis=1, dtype=np.float64)[counted > 0] / counted[counted > 0])
-    return float(np.concatenate(means).mean())
+    means = np.concatenate(means)
+    return float(means.mean()) if len(means) else 0.0  # no list has two movies with genres
 
 
 def popularity_lift(ranked: np.ndarray, history: sp.csr_matrix, popularity: np.ndarray) -> float:

@@ -9,13 +9,13 @@ import pyarrow as arrow
 import pyarrow.compute as pc
 
 from movierec.errors import UserError
-from movierec.movielens import Tables
+from movierec.movielens import Table, Tables
 
 GENDERS = ("F", "M", "unknown")
 MAX_ID = 2**31 - 1
 MIN_RATING, MAX_RATING = 0.5, 5.0
 MAX_TIMESTAMP = 2**32  # seconds, the year 2106: more must be milliseconds
-TITLE_YEAR = r"^(?P<title>.*?)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*(?:\([^()]*\))?\s*$"
+TITLE_YEAR = r"^(?P<title>.*?)\s*\((?P<year>[0-9]{4})(?:[-–][0-9]{0,4})?\)\s*(?:\([^()]*\))?\s*$"
 
 # The tables that `clean` gives, column by column; every later stage can rely on this.
 USERS = pa.DataFrameSchema(
@@ -55,11 +55,15 @@ class Cleaned(NamedTuple):
     summary: dict  # table -> read, kept, rejected (reason -> rows)
 
 
+AGAIN = "the user rated the movie again, later"  # the one reason that says nothing against the file
+
+
 class Judge:
     """Rejects a table's rows one reason after another; a row is rejected for the first that fits."""
 
-    def __init__(self, table: str, frame: pd.DataFrame):
-        self.table, self.raw, self.reason = table, frame, np.full(len(frame), "", dtype=object)
+    def __init__(self, name: str, table: Table):
+        self.name, self.path, self.raw, self.broken = name, table.path, table.rows, table.broken
+        self.reason = np.full(len(self.raw), "", dtype=object)
 
     def reject(self, bad: np.ndarray, reason: str) -> None:
         """Reject the rows where `bad`, unless they are rejected already."""
@@ -70,14 +74,37 @@ class Judge:
         return self.reason == ""
 
     def rejected(self) -> pd.DataFrame:
-        """The rejected rows: table, line, reason, and the row's fields as they were read."""
+        """The rejected rows in the file's order: table, line, reason, and the row's fields as they were read."""
         bad = self.raw[~self.kept]
         row = ["|".join(map(str, fields)) for fields in bad.drop(columns="line").itertuples(index=False)]
-        return pd.DataFrame({"table": self.table, "line": bad["line"], "reason": self.reason[~self.kept], "row": row})
+        judged = pd.DataFrame({"line": bad["line"], "reason": self.reason[~self.kept], "row": row})
+        both = pd.concat([judged, self.broken], ignore_index=True).sort_values("line", ignore_index=True, kind="stable")
+        return pd.DataFrame({"table": self.name, "line": both["line"].astype(int), "reason": both["reason"], "row": both["row"].str.slice(0, 200)})
 
     def summary(self) -> dict:
-        reasons = pd.Series(self.reason[~self.kept], dtype=object).value_counts().sort_index()
-        return {"read": len(self.raw), "kept": int(self.kept.sum()), "rejected": {k: int(v) for k, v in reasons.items()}}
+        reasons = self.rejected()["reason"].value_counts().sort_index()
+        n = len(self.raw) + len(self.broken)
+        return {"read": n, "kept": int(self.kept.sum()), "rejected": {k: int(v) for k, v in reasons.items()}}
+
+    def check_share(self, highest: float) -> None:
+        """
+        Raises:
+            UserError: a larger share than `highest` of the rows is rejected, those aside that are just overtaken by a later
+                rating; it names the reasons, the most frequent first, each with its first line.
+        """
+        rejected, n = self.rejected(), len(self.raw) + len(self.broken)
+        rejected = rejected[rejected["reason"] != AGAIN]
+        if len(rejected) <= highest * n:
+            return
+        first = rejected.drop_duplicates("reason").set_index("reason")
+        reasons = [
+            f"{count:,} {reason} (line {first['line'][reason]}: '{first['row'][reason][:80]}')"
+            for reason, count in rejected["reason"].value_counts().items()
+        ]
+        raise UserError(
+            f"{self.path or self.name}: {len(rejected):,} of {n:,} rows ({len(rejected) / n:.1%}) can't be used, more than max_rejected "
+            f"in params.yaml ({highest:.4g}) allows: {'; '.join(reasons)}. Mend the file, or raise max_rejected."
+        )
 
 
 def whole_numbers(column: pd.Series, high: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,31 +125,39 @@ def star_numbers(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return np.where(bad, np.float32(0), numbers), bad
 
 
-def clean(tables: Tables) -> Cleaned:
+def clean(tables: Tables, max_rejected: float) -> Cleaned:
     """Judge every row, and give the valid ones fixed types.
 
     Where a user rated a movie more than once, the latest rating stays (of equal times, the highest).
     A release without users gets a row for each user that rated, of unknown gender.
 
+    Args:
+        tables: as a reader gives them.
+        max_rejected: the largest share of a table's rows that may be rejected.
+
     Raises:
-        UserError: nothing is left of a table.
+        UserError: a table has a larger share of them, or no rating is left.
     """
     movies, movie_judge = clean_movies(tables.movies)
     ratings, rating_judge = clean_ratings(tables.ratings, movies["MovieID"].to_numpy())
     users, user_judge = clean_users(tables.users, ratings["UserID"].to_numpy())
-    if len(tables.users):
+    if len(tables.users.rows):
         unknown = ~np.isin(ratings["UserID"].to_numpy(), users["UserID"].to_numpy())
         rating_judge.reject(spread(unknown, rating_judge.kept), "user not in the users table")
         ratings = ratings[~unknown].reset_index(drop=True)
     judges = (user_judge, movie_judge, rating_judge)
+    for judge in judges:
+        judge.check_share(max_rejected)
     if not len(ratings):
-        raise UserError(f"not one valid rating among {len(tables.ratings):,} rows; the reasons: {rating_judge.summary()['rejected']}")
+        summary = rating_judge.summary()
+        reasons = "; ".join(f"{count:,} {reason}" for reason, count in summary["rejected"].items())
+        raise UserError(f"{rating_judge.path or 'ratings'}: not one of its {summary['read']:,} rows can be used: {reasons}.")
     return Cleaned(
         USERS.validate(users),
         MOVIES.validate(movies),
         RATINGS.validate(ratings),
         pd.concat([judge.rejected() for judge in judges], ignore_index=True),
-        {judge.table: judge.summary() for judge in judges},
+        {judge.name: judge.summary() for judge in judges},
     )
 
 
@@ -133,9 +168,9 @@ def spread(bad: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return out
 
 
-def clean_movies(raw: pd.DataFrame) -> tuple[pd.DataFrame, Judge]:
+def clean_movies(table: Table) -> tuple[pd.DataFrame, Judge]:
     """Movies, with the year split from the title: 'Heat (1995)' is 'Heat' of 1995."""
-    judge = Judge("movies", raw)
+    judge, raw = Judge("movies", table), table.rows
     ids, bad = whole_numbers(raw["MovieID"], MAX_ID)
     judge.reject(bad, "MovieID is not a whole number from 0 to 2147483647")
     judge.reject(raw["Title"].str.strip().eq(""), "no title")
@@ -148,9 +183,9 @@ def clean_movies(raw: pd.DataFrame) -> tuple[pd.DataFrame, Judge]:
     return movies.sort_values("MovieID", ignore_index=True), judge
 
 
-def clean_users(raw: pd.DataFrame, rated: np.ndarray) -> tuple[pd.DataFrame, Judge]:
+def clean_users(table: Table, rated: np.ndarray) -> tuple[pd.DataFrame, Judge]:
     """Users, from their own table where there is one, else from the ratings."""
-    judge = Judge("users", raw)
+    judge, raw = Judge("users", table), table.rows
     if not len(raw):
         return pd.DataFrame({"UserID": np.unique(rated).astype("int32"), "Gender": pd.Series("unknown", index=range(len(np.unique(rated))), dtype="str")}), judge
     ids, bad = whole_numbers(raw["UserID"], MAX_ID)
@@ -161,9 +196,9 @@ def clean_users(raw: pd.DataFrame, rated: np.ndarray) -> tuple[pd.DataFrame, Jud
     return users.sort_values("UserID", ignore_index=True), judge
 
 
-def clean_ratings(raw: pd.DataFrame, known_movies: np.ndarray) -> tuple[pd.DataFrame, Judge]:
+def clean_ratings(table: Table, known_movies: np.ndarray) -> tuple[pd.DataFrame, Judge]:
     """Ratings of known movies, one for each user and movie."""
-    judge = Judge("ratings", raw)
+    judge, raw = Judge("ratings", table), table.rows
     users, bad = whole_numbers(raw["UserID"], MAX_ID)
     judge.reject(bad, "UserID is not a whole number from 0 to 2147483647")
     movies, bad = whole_numbers(raw["MovieID"], MAX_ID)
@@ -179,7 +214,7 @@ def clean_ratings(raw: pd.DataFrame, known_movies: np.ndarray) -> tuple[pd.DataF
     if len(np.unique(pair)) < len(pair):
         order = np.lexsort((kept, stars[kept], times[kept], pair))  # the one to keep comes last of its pair
         last = np.append(pair[order][1:] != pair[order][:-1], True)
-        judge.reject(spread(~last[np.argsort(order)], judge.kept), "the user rated the movie again, later")
+        judge.reject(spread(~last[np.argsort(order)], judge.kept), AGAIN)
     kept = judge.kept
     ratings = pd.DataFrame({
         "UserID": users[kept].astype("int32"), "MovieID": movies[kept].astype("int32"),

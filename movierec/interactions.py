@@ -118,6 +118,20 @@ def split(interactions: pd.DataFrame, strategy: str, valid_fraction: float, test
     return Split(*parts)
 
 
+def check_someone_is_known(parts: Split, strategy: str) -> None:
+    """
+    Raises:
+        UserError: all users of validation, or of test, are new there: nobody could be measured on.
+    """
+    for number, name in ((1, "validation"), (2, "test")):
+        known = pd.concat(parts[:number])["user"]
+        if not parts[number]["user"].isin(known).any():
+            raise UserError(
+                f"{strategy} leaves nobody to measure on: each user of {name} is new there, without anything before; change the "
+                "split_strategy or the fractions in params.yaml, or use more data."
+            )
+
+
 def parts_by_time(time: np.ndarray, valid_fraction: float, test_fraction: float) -> np.ndarray:
     """Of each interaction, 0 for train, 1 for validation, 2 for test: two cuts in time, the same for everyone."""
     in_order = np.sort(time)

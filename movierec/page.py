@@ -35,7 +35,7 @@ def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
     """
     n_users, n_items, h_item = len(recommender.user_ids), len(recommender.item_ids), recommender.model.h_item
     users = np.unique(np.linspace(0, n_users - 1, min(max_users, n_users)).round().astype(int))
-    per_user = int(table["Rank"].max())
+    per_user = int(table["Rank"].max()) if len(table) else 0  # empty where everyone has seen everything
     items = np.full((n_users, per_user), -1, np.int64)
     items[np.searchsorted(recommender.user_ids, table["UserID"]), table["Rank"] - 1] = np.searchsorted(recommender.item_ids, table["MovieID"])
     items = items[users]

@@ -105,6 +105,7 @@ class ListOf(NamedTuple):
 SCHEMA: dict[str, Choice | Text | Matching | Number | ListOf] = {
     "dataset": Choice(DATASETS),
     "data_path": Text(),
+    "max_rejected": Number(0, 1),
     "min_rating": Number(0.5, 5),
     "k_core": Number(1, whole=True),
     "split_strategy": Choice(SPLIT_STRATEGIES),

@@ -13,7 +13,8 @@ CLEAN = Path("data/clean")
 
 
 def main() -> None:
-    cleaned = clean(read_folder(Path("data/raw")))
+    params = _stage.params("max_rejected")
+    cleaned = clean(read_folder(Path("data/raw")), params.max_rejected)
     for name in ("users", "movies", "ratings"):
         write_table(getattr(cleaned, name), CLEAN / f"{name}.parquet")
     write_csv(cleaned.rejected, CLEAN / "rejected.csv")

@@ -6,7 +6,7 @@ import _stage
 import pandas as pd
 
 from movierec.describing import interactions_by_month
-from movierec.interactions import TEMPORAL, cold, index_interactions, positives, split
+from movierec.interactions import TEMPORAL, check_someone_is_known, cold, index_interactions, positives, split
 from movierec.storage import read_table, write_csv, write_table
 
 SPLIT = Path("data/split")
@@ -17,6 +17,7 @@ def main() -> None:
     liked = positives(read_table(Path("data/clean/ratings.parquet")), params.min_rating, params.k_core)
     interactions, user_ids, item_ids = index_interactions(liked, in_time=params.split_strategy in TEMPORAL)
     parts = split(interactions, params.split_strategy, params.valid_fraction, params.test_fraction, params.seed)
+    check_someone_is_known(parts, params.split_strategy)
     unknown = cold(parts)
     for name, rows in parts._asdict().items():
         write_table(rows, SPLIT / f"{name}.parquet")

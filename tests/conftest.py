@@ -1,13 +1,21 @@
-"""What the tests share: no randomness of their own, and a small world of users and movies."""
+"""What the tests share: no randomness of their own, a small world of users and movies, and a part of MovieLens 100K."""
+
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import settings
 
+from movierec.archives import Unreachable, fetch_recbole
 from movierec.graph import graph_arrays
 
+N_USERS = 150  # of MovieLens 100K, in `small_data`
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+# `make fuzz`: other examples each time, and as many as time allows.
+settings.register_profile("fuzz", deadline=None, database=None, max_examples=40_000)
 settings.load_profile("repeatable")
 
 
@@ -46,3 +54,30 @@ def checkerboard():
     for user in range(n_users):
         missing[user, np.flatnonzero(liked[user])[user // 2 % 10]] = 1
     return sp.csr_matrix(liked - missing), sp.csr_matrix(missing)
+
+
+@pytest.fixture(scope="session")
+def ml_100k(pytestconfig):
+    """MovieLens 100K as RecBole files, from the package registry once, then from pytest's cache."""
+    folder = Path(pytestconfig.cache.mkdir("ml-100k"))
+    if not (folder / "complete").exists():
+        for file in folder.iterdir():
+            file.unlink()
+        try:
+            fetch_recbole(folder)
+        except Unreachable as error:
+            pytest.skip(str(error))
+        (folder / "complete").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_data(ml_100k, tmp_path_factory):
+    """The first users of MovieLens 100K."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("ml-100k.item", "ml-100k.user"):
+        shutil.copy(ml_100k / name, folder)
+    header, *rows = (ml_100k / "ml-100k.inter").read_text().splitlines()
+    kept = [row for row in rows if int(row.split("\t")[0]) <= N_USERS]
+    (folder / "ml-100k.inter").write_text("\n".join([header, *kept]) + "\n")
+    return folder

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from movierec.cleaning import clean
+from movierec.cleaning import clean as clean_at_most
 from movierec.errors import UserError
-from movierec.movielens import Tables
+from movierec.movielens import Tables, without_file
 
 MOVIES = [("1", "Heat (1995)", "Action|Crime"), ("2", "Matrix, The (1999)", "Action")]
 USERS = [("1", "F"), ("2", "M")]
@@ -15,13 +15,17 @@ def tables(ratings, movies=MOVIES, users=USERS):
     def frame(rows, columns):
         out = pd.DataFrame(rows, columns=columns).astype("str")
         out.insert(0, "line", range(1, len(out) + 1))
-        return out
+        return without_file(out)
 
     return Tables(
         frame(users, ["UserID", "Gender"]),
         frame(movies, ["MovieID", "Title", "Genres"]),
         frame(ratings, ["UserID", "MovieID", "Rating", "Timestamp"]),
     )
+
+
+def clean(tables, max_rejected=1.0):
+    return clean_at_most(tables, max_rejected)
 
 
 GOOD = ("1", "1", "5", "100")
@@ -108,5 +112,5 @@ def test_a_gender_that_is_neither_is_unknown():
 
 
 def test_nothing_left_is_an_error():
-    with pytest.raises(UserError, match="not one valid rating among 1 rows"):
+    with pytest.raises(UserError, match="^ratings: not one of its 1 rows can be used: 1 Rating is not in whole or half stars from 0.5 to 5.$"):
         clean(tables([("1", "1", "9", "1")]))

@@ -1,5 +1,7 @@
 """Readers: each release's format, on small files."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -15,8 +17,8 @@ def write(folder, files):
     return folder
 
 
-def rows(frame):
-    return list(frame.itertuples(index=False, name=None))
+def rows(table):
+    return list(table.rows.itertuples(index=False, name=None))
 
 
 def test_ml_1m(tmp_path):
@@ -84,17 +86,24 @@ def test_windows_line_ends_and_byte_order_mark_change_nothing(tmp_path):
     plain = read_folder(write(tmp_path / "a", files))
     marked = read_folder(write(tmp_path / "b", {n: b"\xef\xbb\xbf" + t.replace("\n", "\r\n").encode() for n, t in files.items()}))
     for one, other in zip(plain, marked):
-        pd.testing.assert_frame_equal(one, other)
+        pd.testing.assert_frame_equal(one.rows, other.rows)
 
 
-def test_a_line_with_another_number_of_fields_keeps_its_number_and_is_empty():
-    frame = parse_delimited("1::2::3\n1::2\n\n4::5::6::7\n7::8::9", "::", 3, {0: "a", 2: "c"}, header=False)
-    assert rows(frame) == [(1, "1", "3"), (2, "", ""), (3, "", ""), (4, "", ""), (5, "7", "9")]
+def test_a_line_with_another_number_of_fields_stands_apart_with_its_number_and_text():
+    table = parse_delimited(Path("x"), "1::2::3\n1::2\n\n4::5::6::7\n7::8::9", "::", 3, {0: "a", 2: "c"}, header=False)
+    assert rows(table) == [(1, "1", "3"), (3, "", ""), (5, "7", "9")]
+    assert table.broken.values.tolist() == [[2, "not 3 fields", "1::2"], [4, "not 3 fields", "4::5::6::7"]]
 
 
 def test_line_numbers_count_the_header():
-    frame = parse_delimited("h,h\n1,2\n1\n3,4", ",", 2, {0: "a", 1: "b"}, header=True)
-    assert rows(frame) == [(2, "1", "2"), (3, "", ""), (4, "3", "4")]
+    table = parse_delimited(Path("x"), "h,h\n1,2\n1\n3,4", ",", 2, {0: "a", 1: "b"}, header=True)
+    assert rows(table) == [(2, "1", "2"), (4, "3", "4")] and table.broken["line"].tolist() == [3]
+
+
+def test_an_open_quote_costs_its_own_line_and_no_other():
+    table = parse_delimited(Path("x"), 'h,h\n1,"a\n2,b\n3,"c ""d"" e"', ",", 2, {0: "a", 1: "b"}, header=True, quoted=True)
+    assert rows(table) == [(3, "2", "b"), (4, "3", 'c "d" e')]
+    assert table.broken.values.tolist() == [[2, "a quote is not closed", '1,"a']]
 
 
 @pytest.mark.parametrize(
