@@ -45,6 +45,15 @@ class Filters(NamedTuple):
         return allowed
 
 
+def filters_of(only_genres: str, not_genres: str, only_years: str) -> Filters:
+    """The filters that params of these names ask for: genres as 'Drama|War', years as '1990-1999'; or 'any', 'none', 'any'."""
+
+    def words(text: str) -> tuple[str, ...]:
+        return () if text in ("any", "none") else tuple(text.split("|"))
+
+    return Filters(words(only_genres), words(not_genres), None if only_years == "any" else years_of(only_years))
+
+
 def years_of(text: str) -> tuple[int, int]:
     """'1990-1999' or '1994' as first and last year.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import _stage
 
 from movierec.errors import UserError
-from movierec.filters import Filters, years_of
+from movierec.filters import filters_of
 from movierec.presenting import as_records, print_movies
 from movierec.recommender import Recommender
 from movierec.storage import write_csv, write_table
@@ -27,10 +27,9 @@ LIKED = 8  # movies that show what a user likes
 def main() -> None:
     args = arguments()
     params = _stage.params("top_k", "only_genres", "not_genres", "only_years", "diversity", "recommendations_as")
-    filters = Filters(
-        tuple(args.genre or words(params.only_genres)), tuple(args.exclude_genre or words(params.not_genres)),
-        years_of(args.year or params.only_years) if args.year or params.only_years != "any" else None,
-    )  # fmt: skip
+    filters = filters_of(
+        "|".join(args.genre or [params.only_genres]), "|".join(args.exclude_genre or [params.not_genres]), args.year or params.only_years
+    )
     asked = {"k": params.top_k if args.top is None else args.top, "filters": filters}
     varied = asked | {"diversity": params.diversity if args.diversity is None else args.diversity}
     recommender = Recommender.load("models")
@@ -67,11 +66,6 @@ def main() -> None:
             write_csv(table, RECOMMENDATIONS.with_suffix(".csv"))
         print(f"{len(table):,} recommendations for {table['UserID'].nunique():,} users: {RECOMMENDATIONS}")
         print(f"for one of them: python stages/recommend.py --user {recommender.user_ids[0]} --top 10")
-
-
-def words(text: str) -> list[str]:
-    """The genres that a param names: 'Drama|War'; 'any' and 'none' name none."""
-    return [] if text in ("any", "none") else text.split("|")
 
 
 def show(args: argparse.Namespace, recommender: Recommender, title: str, said: dict, movies) -> None:
