@@ -4,6 +4,7 @@ Every file is written beside its place and renamed: one that is there is whole. 
 the same bytes.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,31 +16,43 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from movierec.errors import UserError
+from movierec.errors import UserError, cannot_write
+
+
+@contextlib.contextmanager
+def writing(path: Path, partial: Path):
+    """The time in which `partial` is written, to be put in the place of `path`; whatever happens, it is not left behind.
+
+    Raises:
+        UserError: the disk is full, or the place must not be written to; `path` is as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise UserError(cannot_write(path, error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` make a file beside `path`, then put it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
+    with writing(path, partial):
         write(partial)
         os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_folder(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a folder beside `path`, then put it there, in place of the one that was."""
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with writing(path, partial):
+        partial.mkdir()
         write(partial)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_text(text: str, path: Path) -> None:

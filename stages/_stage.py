@@ -28,7 +28,7 @@ for package in ("torch", "dgl", "pandas", "ruamel.yaml", "pooch"):
             f"activate the project's environment first: {activate}"
         )
 
-from movierec.errors import UserError  # noqa: E402
+from movierec.errors import UserError, cannot_write  # noqa: E402
 from movierec.params import read_params  # noqa: E402
 
 
@@ -38,14 +38,35 @@ def params(*keys: str):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage: from the project's root, with one line and exit code 1 for an error that a person can mend.
+    """Run a stage: from the project's root, with one line and exit code 1 for what a person can mend, a traceback for a bug of ours.
 
-    MOVIEREC_DEBUG=1 shows the traceback as well.
+    MOVIEREC_DEBUG=1 shows the traceback always.
     """
     os.chdir(ROOT)
+    name, debug = Path(sys.argv[0]).stem, bool(os.environ.get("MOVIEREC_DEBUG"))
     try:
         main()
-    except UserError as error:
-        if os.environ.get("MOVIEREC_DEBUG"):
+    except KeyboardInterrupt:
+        if debug:
             raise
-        sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
+        print(f"{name}: interrupted; what it had written is whole, and `dvc repro` goes on from there.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        message = mendable(error)
+        if debug or message is None:
+            raise
+        sys.exit(f"{name}: {message}")
+
+
+def mendable(error: Exception) -> str | None:
+    """What to tell about an error that a person can mend; None for a bug of ours."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises a RuntimeError
+        return (
+            "not enough memory; close other programs, or make the job smaller in params.yaml: a higher k_core, "
+            "a lower kernel_max_nodes, ease_max_items or embedding_dim. MOVIEREC_DEBUG=1 shows where."
+        )
+    if isinstance(error, OSError) and error.errno:
+        return cannot_write(error.filename, error)
+    return None

@@ -9,6 +9,7 @@ import pandas as pd
 from movierec.graph import Graph, stored_graph, train_matrix
 from movierec.history import known_by
 from movierec.interactions import TEMPORAL, to_csr
+from movierec.model import stored_model
 from movierec.packing import pack
 from movierec.ranking import MOMENTS, rank_everyone
 from movierec.recipe import RECIPE, make_model
@@ -29,8 +30,9 @@ def main() -> None:
     write_arrays(Path("models/model.npz"), **pack(made.model, arrays, user_ids.to_numpy(), item_ids.to_numpy(), vars(params)))
     write_csv(made.history, Path("models/history.csv"))
     graph = Graph(arrays)
+    model = stored_model(made.model.arrays(), graph)  # as it is read again: what is measured is what is stored, to the last bit
     seen = {moment: to_csr(pd.concat([rows[part] for part in parts]), *train.shape) for moment, parts in MOMENTS.items()}
-    rankings = {f"model.{moment}": rank_everyone(made.model.scorer(graph, known[moment]), seen[moment]) for moment in MOMENTS}
+    rankings = {f"model.{moment}": rank_everyone(model.scorer(graph, known[moment]), seen[moment]) for moment in MOMENTS}
     write_arrays(Path("data/rankings/model.npz"), **rankings)
 
 
