@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro sweep sweep-report test check-lock changes clean
+.PHONY: help setup repro verify sweep sweep-report test coverage fuzz check-lock changes clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -16,6 +16,9 @@ setup: .venv/.complete ## the environment in .venv, from requirements.txt
 repro: setup ## the main job: dvc repro on MovieLens 1M (on 100K where 1M can't be had), and a summary
 	@python tools/repro.py
 
+verify: setup ## the pipeline twice, in two new clones with other threads, locale, time zone and hash seed: the same bytes?
+	@python tools/verify.py
+
 sweep: setup ## an adaptive search over sweep.yaml, each trial a DVC experiment; goes on where it was stopped
 	@python tools/sweep.py
 
@@ -24,6 +27,14 @@ sweep-report: setup ## the best trials of the sweep, and plots/sweep.png
 
 test: setup ## the whole test suite
 	@python -m pytest
+
+coverage: setup ## which lines and branches of the library the tests run
+	@python -m pytest --cov=movierec --cov-branch --cov-report=term:skip-covered
+
+FUZZ ?= 180
+fuzz: setup ## other broken files for the readers than `make test` has, for FUZZ seconds (180)
+	@timeout --preserve-status -s INT $(FUZZ) python -m pytest tests/test_bad_data.py -k whatever --hypothesis-profile=fuzz -p no:cacheprovider \
+	| tee /dev/stderr | (! grep -q "^FAILED\|^E  ") && echo "nothing found in $(FUZZ) seconds"
 
 check-lock: setup ## whether dvc.lock belongs to the code and the params as they are
 	@would=$$(dvc repro --allow-missing --dry) || exit 1; \

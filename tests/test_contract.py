@@ -21,6 +21,10 @@ STAGES = PIPELINE["stages"]
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 
 
+# Functions that are given a stage's params whole, and where they read them.
+HANDED_ON = {"make_model": "movierec/recipe.py", "check_feasible": "movierec/feasible.py"}
+
+
 def script(stage):
     return ROOT / "stages" / f"{stage.replace('-', '_')}.py"
 
@@ -38,8 +42,8 @@ def params_read(path):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "_stage.params":
             for arg in node.args:
                 asked |= set(RECIPE) if ast.unparse(arg) == "*RECIPE" else {ast.literal_eval(arg)}
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "make_model":
-            used |= attributes_read(ast.parse((ROOT / "movierec/recipe.py").read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in HANDED_ON:
+            used |= attributes_read(ast.parse((ROOT / HANDED_ON[ast.unparse(node.func)]).read_text()))
     return asked, used | attributes_read(tree)
 
 

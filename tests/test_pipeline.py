@@ -10,49 +10,25 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from browser import dom_after_scripts
+from conftest import N_USERS
 from imports import ROOT
 from ruamel.yaml import YAML
 
-from movierec.archives import Unreachable, fetch_recbole
+from movierec.params import SCHEMA
+from movierec.ranking import MOMENTS
 from movierec.recommender import Recommender
+from movierec.storage import read_rankings
 
-N_USERS = 150
 SMALL = {
     "dataset": "path", "k_core": 2, "embedding_dim": 16, "epochs": 3, "lr": 0.02, "ease_lambdas": [50, 200], "knn_neighbors": 20, "top_k": 5,
     "next_epochs": 1, "next_dim": 16, "next_hidden": 16,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def ml_100k(pytestconfig):
-    """MovieLens 100K as RecBole files, from the package registry once, then from pytest's cache."""
-    folder = Path(pytestconfig.cache.mkdir("ml-100k"))
-    if not (folder / "complete").exists():
-        for file in folder.iterdir():
-            file.unlink()
-        try:
-            fetch_recbole(folder)
-        except Unreachable as error:
-            pytest.skip(str(error))
-        (folder / "complete").touch()
-    return folder
-
-
-@pytest.fixture(scope="session")
-def small_data(ml_100k, tmp_path_factory):
-    """The first users of MovieLens 100K."""
-    folder = tmp_path_factory.mktemp("data")
-    for name in ("ml-100k.item", "ml-100k.user"):
-        shutil.copy(ml_100k / name, folder)
-    header, *rows = (ml_100k / "ml-100k.inter").read_text().splitlines()
-    kept = [row for row in rows if int(row.split("\t")[0]) <= N_USERS]
-    (folder / "ml-100k.inter").write_text("\n".join([header, *kept]) + "\n")
-    return folder
 
 
 class Project:
@@ -107,13 +83,15 @@ def stages_run(output):
     return re.findall(r"Running stage '([\w-]+)'", output)
 
 
-ALL = ["download", "clean", "split", "build-graph", "baselines", "train", "evaluate", "draw", "catalogue", "recommend", "page", "newcomers", "evaluate-newcomers"]
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+ALL = ["download", "clean", "split", "check", "build-graph", "baselines", "train", "evaluate", "draw", "catalogue", "recommend", "page", "newcomers", "evaluate-newcomers"]
 
 
 @pytest.fixture(scope="module")
 def project(small_data, tmp_path_factory):
     """The project after a whole run, committed."""
-    project = Project(tmp_path_factory.mktemp("project"), small_data)
+    record = tmp_path_factory.mktemp("record")
+    project = Project(tmp_path_factory.mktemp("project"), small_data, PYTHONPATH=str(ROOT / "tests/recording"), MOVIEREC_RECORD=str(record))
     assert sorted(stages_run(project.dvc("repro"))) == sorted(ALL)
     project.commit("run")
     yield project
@@ -371,13 +349,67 @@ def test_in_time_order_the_whole_history_says_what_comes_next(project):
     project.dvc("checkout")
 
 
+def noted(project, stage):
+    """All that the runs of a stage up to now have opened and read, paths relative to the project."""
+    found = {"read": set(), "written": set(), "params": set(), "modules": set()}
+    for file in Path(project.environment["MOVIEREC_RECORD"]).glob(f"{stage.replace('-', '_')}.*.json"):
+        run = json.loads(file.read_text())
+        for key, of in found.items():
+            of |= {os.path.relpath(path, run["root"]) if key != "params" else path for path in run[key]}
+    return found
+
+
+def inside(path, places):
+    return any(path == place or path.startswith(f"{place}/") for place in places)
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_a_stage_opens_and_reads_what_dvc_yaml_declares_and_nothing_else(project, small_data, stage):
+    # By now each stage has run, with a random split and in time order.
+    found, entry = noted(project, stage), STAGES[stage]
+    own = os.path.relpath(small_data, project.folder)
+    deps = [own if dep == "${data_path}" else dep for dep in entry["deps"]]
+    code = {dep for dep in deps if dep.startswith(("movierec/", "stages/")) and dep.endswith(".py")}
+    data = set(deps) - code - {"data/checked.txt"}  # that one is only waited for
+    read = {path for path in found["read"] if not path.startswith("..") or inside(path, [own])}
+    read -= {"params.yaml", *(path for path in read if path.endswith((".py", ".pyc")) or "/__pycache__/" in path)}
+    outs = [out if isinstance(out, str) else next(iter(out)) for key in ("outs", "metrics") for out in entry.get(key, [])]
+    ours = [path for path in read if inside(path, outs) or ".partial" in path]  # what it writes, it may look at
+    assert {place for place in data if any(inside(path, [place]) for path in read)} == data, "each is opened"
+    assert [path for path in read if path not in ours and not inside(path, data)] == [], "and nothing beside them"
+    written = {re.sub(r"(^|/)\.?([^/]*?)\.partial", r"\1\2", path) for path in found["written"] if not path.startswith("..")}
+    assert [path for path in written if not inside(path, outs)] == []
+    assert {path for path in found["modules"] if path.startswith(("movierec/", "stages/"))} == code
+    assert found["params"] & set(SCHEMA) == set(entry.get("params", []))
+
+
+def test_no_model_ranks_a_movie_that_the_user_has_already(project):
+    for file in ("model", "baselines"):
+        for name, at in read_rankings(project.folder / f"data/rankings/{file}.npz").items():
+            for moment, parts in MOMENTS.items():
+                seen = pd.concat(pd.read_parquet(project.folder / f"data/split/{part}.parquet") for part in parts)
+                pairs = {(user, item) for user, row in enumerate(at[moment].tolist()) for item in row if item >= 0}
+                assert len(pairs) > 50 * N_USERS and not pairs & set(zip(seen["user"], seen["item"])), (name, moment)
+
+
 def test_a_wrong_param_stops_the_run_with_one_line(project):
     output = project.dvc("exp", "run", "-S", "lr=abc", ok=False)
     assert "train: params.yaml: lr is 'abc', but it must be a number above 0 and at most 10." in output
     assert "Traceback" not in output
     output = project.dvc("exp", "run", "-S", "lr=0.02", "-S", "device=cuda", ok=False)
-    assert "train: params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu." in output
+    assert "check: params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu." in output
+    output = project.dvc("exp", "run", "-S", "device=cpu", "-S", "top_k=10000", ok=False)
+    assert "check: params.yaml: top_k is 10,000, but only " in output and "Running stage 'train'" not in output
     project.call("git", "checkout", "-q", ".")
+    project.dvc("checkout")
+
+
+def test_training_that_does_harm_stops_and_leaves_no_model(project):
+    output = project.dvc("exp", "run", "-S", "lr=10", ok=False)
+    assert "train: training made the model worse: validation NDCG@20 was " in output and "Try a smaller lr (it is 10)" in output
+    assert "Traceback" not in output and not (project.folder / "models/model.npz").exists()
+    project.call("git", "checkout", "-q", ".")
+    project.dvc("checkout")
 
 
 def test_outside_the_environment_a_stage_says_how_to_activate_it(project):
@@ -402,9 +434,19 @@ def test_a_data_set_that_cannot_be_had_names_the_ways_out(project):
     assert stages_run(project.dvc("repro")) == [], "what was there comes back from the cache"
 
 
-def test_another_folder_locale_time_zone_hash_seed_and_number_of_threads_give_the_same_lock_file(project, small_data, tmp_path_factory):
+def test_another_folder_locale_time_zone_hash_seed_number_of_threads_and_a_kill_give_the_same_lock_file(project, small_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere") / "ein Ordner"
     folder.mkdir()
     other = Project(folder, small_data, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7")
-    other.dvc("repro")
+    command = [sys.executable, "-m", "dvc", "repro"]
+    running = subprocess.Popen(command, cwd=folder, env=other.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    for _ in range(1200):
+        if (folder / "data/rankings/baselines.npz").exists():  # it is about to train
+            break
+        time.sleep(0.1)
+    time.sleep(3)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    again = stages_run(other.dvc("repro"))
+    assert "split" not in again and "evaluate" in again
     assert (folder / "dvc.lock").read_text() == (project.folder / "dvc.lock").read_text()

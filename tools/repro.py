@@ -62,15 +62,15 @@ def why_missing(dataset: str) -> str | None:
     return reason and f"no {archive}, and {RELEASES[dataset].url}: {reason}"
 
 
-def set_param(key: str, value: str) -> None:
-    """Change one value of params.yaml; comments and the rest stay as they are."""
+def set_param(key: str, value: str, path: Path = PARAMS) -> None:
+    """Change one value of a params.yaml; comments and the rest stay as they are."""
     yaml = YAML()
     yaml.width = 1000
-    values = yaml.load(PARAMS)
+    values = yaml.load(path)
     values[key] = value
-    partial = PARAMS.with_suffix(".partial")
+    partial = path.with_suffix(".partial")
     yaml.dump(values, partial)
-    partial.replace(PARAMS)
+    partial.replace(path)
 
 
 def summary(dataset: str) -> None:

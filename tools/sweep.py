@@ -97,7 +97,8 @@ def run(name: str, drawn: dict) -> tuple[Trial | None, str]:
             raise
     lines = [line for line in log.read_text().splitlines() if line.strip()]
     if running.returncode:
-        said = [line for line in lines if line.startswith(("train: ", "evaluate: "))] or lines or ["no output"]
+        stages = tuple(f"{path.stem}: " for path in (ROOT / "stages").glob("*.py"))
+        said = [line for line in lines if line.startswith(stages)] or lines or ["no output"]
         return None, said[-1]
     return Trial(name, drawn, valid_of(name), {}), ""
 

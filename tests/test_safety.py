@@ -1,0 +1,48 @@
+"""What SECURITY.md promises of the code itself."""
+
+import ast
+
+import pytest
+from imports import ROOT
+
+from movierec import archives
+from movierec.movielens import RELEASES
+
+SOURCES = sorted(path for folder in ("movierec", "stages", "tools") for path in (ROOT / folder).glob("*.py"))
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
+UNSAFE_CALLS = {"eval", "exec", "compile", "torch.load", "os.system", "os.popen", "pd.read_pickle", "yaml.load", "yaml.unsafe_load", "dgl.load_graphs"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_nothing_is_unpickled_evaluated_or_given_to_a_shell(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.split(".")[0] for alias in node.names} & UNSAFE_MODULES
+        if isinstance(node, ast.ImportFrom):
+            assert node.module.split(".")[0] not in UNSAFE_MODULES
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            assert name not in UNSAFE_CALLS - ({"yaml.load"} if "YAML" in path.read_text() else set()), name
+            for keyword in node.keywords:
+                assert keyword.arg not in ("shell", "allow_pickle") or ast.unparse(keyword.value) == "False"
+            if name == "np.load":
+                assert "allow_pickle" in {keyword.arg for keyword in node.keywords}
+            if name == "YAML":  # ruamel's: round trip and safe make no objects of a file's choice
+                assert {ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg == "typ"} <= {"'safe'"}
+
+
+def test_no_param_reaches_the_shell_that_runs_a_stage():
+    commands = [line.split("cmd:")[1] for line in (ROOT / "dvc.yaml").read_text().splitlines() if "cmd:" in line]
+    assert len(commands) == len(list((ROOT / "stages").glob("[a-z]*.py"))) and not [command for command in commands if "$" in command]
+
+
+def test_downloads_go_over_https_and_have_a_checksum():
+    assert all(release.url.startswith("https://files.grouplens.org/") for release in RELEASES.values())
+    # GroupLens replaces that one from time to time.
+    assert {name for name, release in RELEASES.items() if release.md5 is None} == {"ml-latest-small"}
+    assert len(archives.RECBOLE_SHA256) == 64 and "==" in archives.RECBOLE
+
+
+def test_every_dependency_is_pinned():
+    lines = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    assert all("==" in line for line in lines if line and not line.startswith("--"))
