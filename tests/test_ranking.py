@@ -11,7 +11,7 @@ from ir_measures import AP, RR, P, R, Success, nDCG
 
 from movierec.errors import UserError
 from movierec.metrics import METRICS, hits, per_user
-from movierec.ranking import best_columns, dot_scorer, evaluate, top_k
+from movierec.ranking import best_columns, dot_scorer, evaluate, pairs, top_k
 
 LOG3, LOG5 = np.log2(3), np.log2(5)
 
@@ -43,6 +43,7 @@ def fixed_scorer(scores):
 )  # fmt: skip
 def test_metrics_by_hand(hit, n_relevant, expected):
     values = per_user(np.array([hit], dtype=bool), np.array([n_relevant]), [1, 2, 4])
+    assert {(of_users.shape, of_users.dtype) for of_users in values.values()} == {((1,), np.dtype("float64"))}
     for name, value in expected.items():
         assert values[name][0] == pytest.approx(value), name
 
@@ -70,11 +71,22 @@ def test_metrics_agree_with_an_independent_library(seed):
         assert ours[f"{name}@{k}"][user] == pytest.approx(row.value * scale), name
 
 
-@given(st.integers(0, 10_000), st.integers(1, 12))
-def test_of_equal_scores_the_lower_index_comes_first(seed, k):
-    scores = np.random.default_rng(seed).integers(0, 4, size=(5, 10)).astype(np.float32)
-    k = min(k, 10)
-    expected = np.lexsort((np.tile(np.arange(10), (5, 1)), -scores), axis=1)[:, :k]
+def test_relevant_items_are_found_whatever_their_order_in_the_row():
+    relevant = sp.csr_matrix((np.ones(5), np.array([4, 0, 2, 3, 1]), np.array([0, 3, 3, 5])), shape=(3, 5))
+    ranked = np.array([[0, 1, 2, 4], [0, 1, 2, 3], [3, 0, -1, -1]])
+    assert hits(ranked, relevant).tolist() == [[True, False, True, True], [False] * 4, [True, False, False, False]]
+
+
+def test_where_nothing_is_relevant_nothing_is_a_hit():
+    found = hits(np.array([[2, 0], [1, -1]]), sp.csr_matrix((2, 3)))
+    assert found.tolist() == [[False, False], [False, False]] and found.dtype == bool
+
+
+@given(st.integers(0, 10_000), st.sampled_from([10, 40]), st.integers(1, 40))
+def test_of_equal_scores_the_lower_index_comes_first(seed, n_columns, k):
+    scores = np.random.default_rng(seed).integers(0, 4, size=(5, n_columns)).astype(np.float32)
+    k = min(k, n_columns)
+    expected = np.lexsort((np.tile(np.arange(n_columns), (5, 1)), -scores), axis=1)[:, :k]
     values, index = best_columns(torch.tensor(scores), k)
     assert index.tolist() == expected.tolist()
     assert values.tolist() == np.take_along_axis(scores, expected, axis=1).tolist()
@@ -102,6 +114,19 @@ def test_chunks_change_nothing(random_interactions):
         assert np.array_equal(whole, top_k(scorer, np.arange(50), seen, 10, chunk=chunk)[0])
 
 
+def test_the_scores_of_one_chunk_of_users_exist_at_one_time():
+    asked = []
+
+    def scorer(users):
+        asked.append(users.tolist())
+        return torch.zeros(len(users), 4)
+
+    items, scores = top_k(scorer, np.array([7, 1, 4, 0, 2]), sp.csr_matrix((8, 4)), 3, chunk=2)
+    assert asked == [[7, 1], [4, 0], [2]]
+    assert items.shape == scores.shape == (5, 3)
+    assert items.dtype == np.int32 and scores.dtype == np.float32
+
+
 def test_users_without_history_or_without_anything_to_find_do_not_count():
     scores = np.tile([4.0, 3, 2, 1], (4, 1))
     history = sp.csr_matrix(np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]], np.float32))
@@ -111,9 +136,17 @@ def test_users_without_history_or_without_anything_to_find_do_not_count():
     assert result["recall@1"] == 0.5 and result["recall@2"] == 1
     assert result["mrr@2"] == pytest.approx((1 + 1 / 2) / 2)
     assert result["coverage@1"] == 2 / 4 and result["coverage@2"] == 3 / 4
+    assert {type(value) for value in result.values()} == {float}
+    assert evaluate(fixed_scorer(scores), history, history, relevant, iter([1, 2])) == result, "the cutoffs are asked for once"
 
 
 def test_nobody_to_rank_is_an_error():
     empty = sp.csr_matrix((2, 3), dtype=np.float32)
     with pytest.raises(UserError, match="nobody can be ranked"):
         evaluate(fixed_scorer(np.zeros((2, 3))), empty, empty, empty, [1])
+
+
+def test_the_pairs_of_a_matrix_are_its_entries_in_order():
+    rows, cols = pairs(sp.csr_matrix(np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0]], np.float32)))
+    assert rows.tolist() == [0, 0, 2] and cols.tolist() == [1, 3, 0]
+    assert rows.dtype == cols.dtype == torch.int64
