@@ -10,8 +10,9 @@ from movierec.curves import concentration_curves, cutoff_curves, training_curves
 from movierec.errors import UserError
 from movierec.evaluation import K, asked, at_test, certainty, measure, summary
 from movierec.groups import by_movies, by_users, movies_by_genre, movies_by_popularity, users_by_gender, users_by_history
+from movierec.interactions import Split
 from movierec.metrics import DEPTH, METRICS
-from movierec.ranking import dot_scorer, evaluate, rank_everyone
+from movierec.ranking import MOMENTS, dot_scorer, evaluate, rank_everyone
 
 GENRES = np.array([[1, 0], [0, 1]] * 30)
 
@@ -69,6 +70,10 @@ def test_which_ranking_and_which_history_test_is_measured_with(in_time, mask, mo
     assert ranked == {"model": rankings["model"][moment]}
     assert part.users.tolist() == ([0, 1] if history == "both" else [0])
     assert part.history.toarray().tolist() == ([[1, 1, 0], [0, 1, 0]] if history == "both" else [[1, 0, 0]])
+
+
+def test_a_moment_is_named_after_the_last_part_that_lies_before_it():
+    assert MOMENTS == {f"after_{Split._fields[n - 1]}": Split._fields[:n] for n in (1, 2)}
 
 
 def test_nobody_to_ask_about_is_an_error():

@@ -202,7 +202,10 @@ def test_the_cuts_in_time_are_those_of_exact_arithmetic(time, valid, test):
     assert parts_by_time(np.array(time), valid / 100, test / 100).tolist() == expected
 
 
-@pytest.mark.parametrize(("valid", "test", "counts"), [(0.05, 0.05, [900_000, 50_000, 50_000]), (0.15, 0.2, [650_000, 150_000, 200_000])])
+@pytest.mark.parametrize(
+    ("valid", "test", "counts"),
+    [(0.05, 0.05, [900_000, 50_000, 50_000]), (0.15, 0.2, [650_000, 150_000, 200_000]), (0.1, 0.8, [100_000, 100_000, 800_000])],
+)
 def test_of_a_million_the_cuts_in_time_take_not_one_less(valid, test, counts):
     assert np.bincount(parts_by_time(np.arange(1_000_000), valid, test)).tolist() == counts
 

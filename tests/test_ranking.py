@@ -11,7 +11,7 @@ from ir_measures import AP, RR, P, R, Success, nDCG
 
 from movierec.errors import UserError
 from movierec.metrics import METRICS, hits, per_user
-from movierec.ranking import best_columns, dot_scorer, evaluate, pairs, top_k
+from movierec.ranking import best_columns, best_unseen, dot_scorer, evaluate, pairs, top_k
 
 LOG3, LOG5 = np.log2(3), np.log2(5)
 
@@ -103,6 +103,9 @@ def test_seen_items_never_appear_and_short_lists_are_filled_with_minus_one():
 def test_more_places_than_items_are_filled_up():
     items, _ = top_k(fixed_scorer([[1, 2]]), np.array([0]), sp.csr_matrix((1, 2)), 5)
     assert items.tolist() == [[1, 0, -1, -1, -1]]
+    of_chunk, scores = best_unseen(torch.tensor([[1.0, 2]]), sp.csr_matrix((1, 2)), 5)
+    assert of_chunk.tolist() == items.tolist() and of_chunk.dtype == np.int32
+    assert scores.tolist() == [[2, 1, -np.inf, -np.inf, -np.inf]]
 
 
 def test_chunks_change_nothing(random_interactions):
@@ -131,13 +134,13 @@ def test_users_without_history_or_without_anything_to_find_do_not_count():
     scores = np.tile([4.0, 3, 2, 1], (4, 1))
     history = sp.csr_matrix(np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]], np.float32))
     relevant = sp.csr_matrix(np.array([[0, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]], np.float32))
-    result = evaluate(fixed_scorer(scores), history, history, relevant, [1, 2])
-    # User 0 gets 1, 2; user 3 gets 0, 1: one hit at the first place, one at the second.
+    result = evaluate(fixed_scorer(scores), history, history, relevant, [1, 2, 3])
+    # User 0 gets 1, 2, 3; user 3 gets 0, 1, 2: one hit at the first place, one at the second.
     assert result["recall@1"] == 0.5 and result["recall@2"] == 1
     assert result["mrr@2"] == pytest.approx((1 + 1 / 2) / 2)
-    assert result["coverage@1"] == 2 / 4 and result["coverage@2"] == 3 / 4
+    assert result["coverage@1"] == 2 / 4 and result["coverage@2"] == 3 / 4 and result["coverage@3"] == 1
     assert {type(value) for value in result.values()} == {float}
-    assert evaluate(fixed_scorer(scores), history, history, relevant, iter([1, 2])) == result, "the cutoffs are asked for once"
+    assert evaluate(fixed_scorer(scores), history, history, relevant, iter([1, 2, 3])) == result, "the cutoffs are asked for once"
 
 
 def test_nobody_to_rank_is_an_error():
