@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -34,12 +33,12 @@ def load(name: str) -> ModuleType:
     return script
 
 
-def run_stage(name: str, folder: Path, monkeypatch) -> str | None:
-    """Run a stage's script in `folder`: the line with which it ends where it stops, else None."""
+def run_stage(name: str, folder: Path, monkeypatch, arguments: tuple[str, ...] = ()) -> str | None:
+    """Run a stage's script in `folder`, with these arguments: the line with which it ends where it stops, else None."""
     script = load(name)
     with monkeypatch.context() as patch:
         patch.setattr(_stage, "ROOT", folder)
-        patch.setattr(sys, "argv", [f"stages/{name}.py"])
+        patch.setattr(sys, "argv", [f"stages/{name}.py", *arguments])
         before = os.getcwd()
         try:
             _stage.run(script.main)
@@ -58,8 +57,3 @@ def run_until(folder: Path, monkeypatch, last: str = ORDER[-1], first: str = ORD
             return said
     return None
 
-
-def copy(source: Path, target: Path) -> Path:
-    """A copy of a folder in which stages have run."""
-    shutil.copytree(source, target, dirs_exist_ok=True)
-    return target

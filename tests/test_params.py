@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from movierec.errors import UserError
-from movierec.params import SCHEMA, check_params, read_params
+from movierec.params import SCHEMA, ListOf, Number, check_params, read_params
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,6 +59,28 @@ def test_a_wrong_value_is_named_with_what_is_allowed(defaults, key, value, messa
     with pytest.raises(UserError) as error:
         check_params(defaults | {key: value}, "p")
     assert str(error.value) == message
+
+
+OF_ANOTHER_TYPE = (None, True, {}, {"a": 1}, float("nan"), float("-inf"), -1, "", " ", [], [None], ["x"], [[1]], [-1.0])
+
+
+@pytest.mark.parametrize("key", SCHEMA)
+def test_every_key_refuses_what_is_of_another_type_or_out_of_range_and_says_what_is_allowed(defaults, key):
+    kind = SCHEMA[key]
+    ends = [kind.low - 1, kind.high + 1 if kind.high < float("inf") else "1"] if isinstance(kind, Number) else []
+    ends += [[kind.each.low - 1], [1, 1]] if isinstance(kind, ListOf) else []
+    for value in (*OF_ANOTHER_TYPE, *ends):
+        with pytest.raises(UserError) as error:
+            check_params(defaults | {key: value}, "params.yaml")
+        assert str(error.value) == f"params.yaml: {key} is {value!r}, but it must be {kind}."
+
+
+@pytest.mark.parametrize("key", SCHEMA)
+def test_every_key_is_missed_and_known_by_a_near_name(defaults, key):
+    with pytest.raises(UserError, match=f"^params.yaml: the key '{key}' is missing; it must be "):
+        check_params({name: value for name, value in defaults.items() if name != key}, "params.yaml")
+    with pytest.raises(UserError, match=f"^params.yaml: unknown key '{key}_'; did you mean '{key}'"):
+        check_params(defaults | {f"{key}_": 1}, "params.yaml")
 
 
 def test_fractions_must_leave_something_to_train_on(defaults):

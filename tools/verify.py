@@ -71,17 +71,21 @@ def stages(lock: Path) -> dict[str, str]:
 
 
 def show(found: dict[str, dict[str, str]]) -> int:
-    """Print the table of stages and hashes: 0 if all are the same, else 1."""
+    """Print the table of stages and hashes: 0 if the clones agree, else 1."""
     table = Table("stage", *found, "")
-    different = 0
-    for stage in sorted({stage for of in found.values() for stage in of}):
+    clones, different = [found[name] for name in CIRCUMSTANCES], []
+    for stage in read_yaml(Path("dvc.yaml"))["stages"]:
         of_stage = [of.get(stage, "missing") for of in found.values()]
         same = len(set(of_stage)) == 1
-        different += not same
+        different += [] if same else [stage]
         table.add_row(stage, *(value[:12] for value in of_stage), "same" if same else "[bold]differs[/bold]")
     Console().print(table)
-    print(f"{different} stages differ." if different else "All bytes are the same.")
-    return int(different > 0)
+    if clones[0] != clones[1]:
+        print(f"The two clones differ in {', '.join(different)}.")
+        return 1
+    print("All bytes are the same." if not different else
+          f"The two clones agree; the committed run differs in {', '.join(different)}: it was made on another processor, or from another archive.")  # fmt: skip
+    return 0
 
 
 if __name__ == "__main__":
