@@ -22,10 +22,13 @@ from imports import ROOT
 from ruamel.yaml import YAML
 from stage_runner import run_stage
 
-from movierec.params import SCHEMA
-from movierec.ranking import MOMENTS
-from movierec.recommender import Recommender
-from movierec.storage import read_rankings
+sys.path.insert(0, str(ROOT / "tools"))
+import repro  # noqa: E402
+
+from movierec.params import SCHEMA  # noqa: E402
+from movierec.ranking import MOMENTS  # noqa: E402
+from movierec.recommender import Recommender  # noqa: E402
+from movierec.storage import read_rankings  # noqa: E402
 
 SMALL = {
     "dataset": "path", "k_core": 2, "embedding_dim": 16, "epochs": 3, "lr": 0.02, "ease_lambdas": [50, 200], "knn_neighbors": 20, "top_k": 5,
@@ -126,6 +129,18 @@ def test_everything_is_there_after_a_run(project, ml_100k):
 def test_a_second_run_does_nothing_and_git_sees_nothing(project):
     assert stages_run(project.dvc("repro")) == []
     assert project.call("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("share", [0.0, 0.37, 0.64, 0.999])
+def test_a_lock_file_that_is_cut_off_is_mended_by_make_repro(project, share, monkeypatch, capsys):
+    lock = project.folder / "dvc.lock"
+    whole = lock.read_bytes()
+    lock.write_bytes(whole[: int(share * len(whole))])
+    monkeypatch.chdir(project.folder)
+    repro.mend_lock()
+    assert lock.read_bytes() == whole and "dvc.lock is cut off" in capsys.readouterr().out
+    repro.mend_lock()
+    assert capsys.readouterr().out == ""
 
 
 def test_another_lr_runs_what_it_touches_and_going_back_trains_nothing(project):

@@ -22,13 +22,14 @@ from ruamel.yaml import YAML  # noqa: E402
 from movierec.archives import reachable  # noqa: E402
 from movierec.errors import UserError  # noqa: E402
 from movierec.movielens import RELEASES  # noqa: E402
-from movierec.params import read_params  # noqa: E402
+from movierec.params import read_params, read_yaml  # noqa: E402
 
 FALLBACK = "ml-100k"
-PARAMS = Path("params.yaml")
+PARAMS, LOCK = Path("params.yaml"), Path("dvc.lock")
 
 
 def main() -> int:
+    mend_lock()
     dataset = read_params(PARAMS, ("dataset",)).dataset
     if dataset == "ml-1m" and not up_to_date("download"):
         reason = why_missing(dataset)
@@ -41,6 +42,19 @@ def main() -> int:
         return done.returncode
     summary(dataset)
     return 0
+
+
+def mend_lock() -> None:
+    """Put dvc.lock back as it was committed where it is cut off: DVC writes it in place, and a kill in that moment leaves a part of it."""
+    try:
+        stages = read_yaml(LOCK)["stages"].values() if LOCK.exists() else ()
+        if all({"cmd", "deps", "outs"} <= set(stage) and all(len(of) >= 4 for key in ("deps", "outs") for of in stage[key]) for stage in stages):
+            return
+    except (UserError, KeyError, TypeError, AttributeError):
+        pass
+    print(f"{LOCK} is cut off, as after a kill while DVC wrote it: taking the committed one; what has run since comes from DVC's run cache", flush=True)
+    if subprocess.run(["git", "checkout", "-q", "--", str(LOCK)]).returncode:
+        LOCK.unlink()
 
 
 def up_to_date(stage: str) -> bool:
