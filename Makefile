@@ -26,10 +26,13 @@ sweep-report: setup ## the best trials of the sweep, and plots/sweep.png
 	@python tools/sweep_report.py
 
 test: setup ## the whole test suite
-	@python -m pytest
+	@python -m pytest $(SIDE_BY_SIDE)
+
+# Two files of tests at a time; the longest, of the whole pipeline, is the first to begin.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 coverage: setup ## which lines and branches of the library the tests run
-	@python -m pytest --cov=movierec --cov-branch --cov-report=term:skip-covered
+	@python -m pytest $(SIDE_BY_SIDE) --cov=movierec --cov-branch --cov-report=term:skip-covered
 
 FUZZ ?= 180
 fuzz: setup ## other broken files for the readers than `make test` has, for FUZZ seconds (180)

@@ -1,5 +1,6 @@
 """Whether params go together with the data and with this machine: what does not is told before the slow stages, not by them."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from movierec.filters import filters_of
 DENSE_MATRICES = 4  # float32, that exist at one time where one is inverted: itself, its inverse, the best so far, and a product
 
 
-def check_feasible(params: SimpleNamespace, n_users: int, movies: pd.DataFrame, memory: int, has_gpu: bool) -> None:
+def check_feasible(params: SimpleNamespace, n_users: int, movies: pd.DataFrame, memory: int, has_gpu: Callable[[], bool]) -> None:
     """Check params against the data.
 
     Args:
@@ -19,7 +20,7 @@ def check_feasible(params: SimpleNamespace, n_users: int, movies: pd.DataFrame, 
         n_users: that the model will know.
         movies: those that it will know: Genres, Year.
         memory: of this machine, in bytes.
-        has_gpu: whether there is one that torch can use.
+        has_gpu: whether there is one that torch can use; asked only where one is wanted.
 
     Raises:
         UserError: names the key, its value, and what is allowed.
@@ -27,7 +28,7 @@ def check_feasible(params: SimpleNamespace, n_users: int, movies: pd.DataFrame, 
     n_movies = len(movies)
     if n_users < 2 or n_movies < 2:
         raise UserError(f"there are {n_users:,} users and {n_movies:,} movies with liked ratings; a recommender needs 2 of each, and better hundreds.")
-    if params.device == "cuda" and not has_gpu:
+    if params.device == "cuda" and not has_gpu():
         raise UserError("params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu.")
     if params.top_k > n_movies:
         raise UserError(f"params.yaml: top_k is {params.top_k:,}, but only {n_movies:,} movies have liked ratings; it must be at most that.")

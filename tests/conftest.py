@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from filelock import FileLock
 from hypothesis import settings
 
 from movierec.archives import Unreachable, fetch_recbole
@@ -17,6 +18,11 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 # `make fuzz`: other examples each time, and as many as time allows.
 settings.register_profile("fuzz", deadline=None, database=None, max_examples=40_000)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items):
+    """The pipeline's tests first: they take longest, and the others run beside them."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
 
 
 @pytest.fixture
@@ -60,14 +66,15 @@ def checkerboard():
 def ml_100k(pytestconfig):
     """MovieLens 100K as RecBole files, from the package registry once, then from pytest's cache."""
     folder = Path(pytestconfig.cache.mkdir("ml-100k"))
-    if not (folder / "complete").exists():
-        for file in folder.iterdir():
-            file.unlink()
-        try:
-            fetch_recbole(folder)
-        except Unreachable as error:
-            pytest.skip(str(error))
-        (folder / "complete").touch()
+    with FileLock(folder.with_suffix(".lock")):  # tests run side by side
+        if not (folder / "complete").exists():
+            for file in folder.iterdir():
+                file.unlink()
+            try:
+                fetch_recbole(folder)
+            except Unreachable as error:
+                pytest.skip(str(error))
+            (folder / "complete").touch()
     return folder
 
 

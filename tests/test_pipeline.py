@@ -419,18 +419,18 @@ def test_a_wrong_param_stops_the_run_with_one_line(project):
     output = project.dvc("exp", "run", "-S", "lr=abc", ok=False)
     assert "train: params.yaml: lr is 'abc', but it must be a number above 0 and at most 10." in output
     assert "Traceback" not in output
-    output = project.dvc("exp", "run", "-S", "lr=0.02", "-S", "device=cuda", ok=False)
-    assert "check: params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu." in output
-    output = project.dvc("exp", "run", "-S", "device=cpu", "-S", "top_k=10000", ok=False)
+    output = project.dvc("exp", "run", "-S", "lr=0.01", "-S", "top_k=10000", ok=False)
     assert "check: params.yaml: top_k is 10,000, but only " in output and "Running stage 'train'" not in output
     project.call("git", "checkout", "-q", ".")
     project.dvc("checkout")
 
 
-def test_training_that_does_harm_stops_and_leaves_no_model(project):
-    output = project.dvc("exp", "run", "-S", "lr=10", ok=False)
-    assert "train: training made the model worse: validation NDCG@20 was " in output and "Try a smaller lr (it is 10)" in output
-    assert "Traceback" not in output and not (project.folder / "models/model.npz").exists()
+def test_training_that_does_harm_stops_and_leaves_no_model(project, monkeypatch):
+    project.set_params(lr=10)
+    (project.folder / "models/model.npz").unlink()  # as DVC does
+    said = run_stage("train", project.folder, monkeypatch)
+    assert said.startswith("train: training made the model worse: validation NDCG@20 was ") and "Try a smaller lr (it is 10), a temp" in said
+    assert not (project.folder / "models/model.npz").exists()
     project.call("git", "checkout", "-q", ".")
     project.dvc("checkout")
 
