@@ -8,14 +8,13 @@ import sys
 import tempfile
 import threading
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pooch
 import requests
 
-from movierec.errors import UserError
+from movierec.errors import UserError, cannot_write
 from movierec.movielens import LAYOUTS, Release, find_layout
 
 CONNECT_TIMEOUT_S = 8.0
@@ -109,20 +108,22 @@ def extract(archive: Path, patterns: tuple[str, ...], folder: Path) -> None:
                 if member.is_dir() or not any(name.match(pattern) for pattern in patterns):
                     continue
                 if name.is_absolute() or ".." in name.parts or stat.S_ISLNK(member.external_attr >> 16):
-                    raise UserError(f"{archive}: refusing its member '{member.filename}', which points outside; fetch the archive again.")
+                    raise UserError(f"{archive}: refusing its member {member.filename!r}, which points outside; fetch the archive again.")
                 if member.file_size > MAX_MEMBER_BYTES or member.file_size > MAX_RATIO * max(member.compress_size, 1) + 2**20:
-                    raise UserError(f"{archive}: refusing its member '{member.filename}', which would unpack to {member.file_size:,} bytes; fetch the archive again.")
+                    raise UserError(f"{archive}: refusing its member {member.filename!r}, which would unpack to {member.file_size:,} bytes; fetch the archive again.")
                 target = folder / name.name
                 if target.exists():
                     raise UserError(f"{archive}: holds two files named {name.name}; leave one in.")
                 # zipfile stops at the size that the member states, and checks its CRC at the end.
                 with zipped.open(member) as source, target.open("wb") as out:
                     shutil.copyfileobj(source, out)
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{archive} is missing.") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except Exception as error:  # zipfile fails in many ways on bytes that are no archive
         if isinstance(error, OSError) and error.errno:
-            raise UserError(f"{error.filename or folder}: {error.strerror}; free some space or mend the permissions.") from None
+            raise UserError(cannot_write(error.filename or folder, error)) from None
         raise UserError(f"{archive} is not a whole zip archive ({error}); delete it and fetch it again.") from None
 
 

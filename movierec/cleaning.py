@@ -98,7 +98,7 @@ class Judge:
             return
         first = rejected.drop_duplicates("reason").set_index("reason")
         reasons = [
-            f"{count:,} {reason} (line {first['line'][reason]}: '{first['row'][reason][:80]}')"
+            f"{count:,} {reason} (line {first['line'][reason]}: {first['row'][reason][:80]!r})"
             for reason, count in rejected["reason"].value_counts().items()
         ]
         raise UserError(

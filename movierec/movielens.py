@@ -178,7 +178,7 @@ def parse_delimited(path: Path, text: str, delimiter: str, n_fields: int, names:
     if not table.num_rows:
         number, _, row = broken[0]
         shown = SEPARATOR_NAMES.get(delimiter, f"'{delimiter}'")
-        raise UserError(f"{path}: each line must be {n_fields} fields with {shown} between them, but none is; line {number} is '{row[:80]}'.")
+        raise UserError(f"{path}: each line must be {n_fields} fields with {shown} between them, but none is; line {number} is {row[:80]!r}.")
     # PyArrow counts the rows that it was given, header included, from 1.
     lines = np.setdiff1d(np.arange(1 + header, table.num_rows + len(broken) + 1 + header), [number for number, *_ in broken])
     rows = pd.DataFrame({"line": lines, **{name: table[f"f{i}"].to_pandas() for i, name in names.items()}})
@@ -236,7 +236,7 @@ def read_csv_file(path: Path, header: tuple[str, ...], columns: tuple[str, ...])
     text = read_text(path, "utf-8")
     first = text.split("\n", 1)[0]
     if tuple(first.split(",")) != header:
-        raise UserError(f"{path}, line 1: the header must be '{','.join(header)}', but it is '{first[:80]}'.")
+        raise UserError(f"{path}, line 1: the header must be '{','.join(header)}', but it is {first[:80]!r}.")
     return parse_delimited(path, text, ",", len(header), dict(enumerate(columns)), True, quoted=True)
 
 

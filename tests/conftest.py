@@ -16,7 +16,7 @@ N_USERS = 150  # of MovieLens 100K, in `small_data`
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 # `make fuzz`: other examples each time, and as many as time allows.
-settings.register_profile("fuzz", deadline=None, database=None, max_examples=40_000)
+settings.register_profile("fuzz", deadline=None, database=None, max_examples=4_000_000)
 settings.load_profile("repeatable")
 
 
