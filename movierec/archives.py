@@ -124,7 +124,7 @@ def extract(archive: Path, patterns: tuple[str, ...], folder: Path) -> None:
     except Exception as error:  # zipfile fails in many ways on bytes that are no archive
         if isinstance(error, OSError) and error.errno:
             raise UserError(cannot_write(error.filename or folder, error)) from None
-        raise UserError(f"{archive} is not a whole zip archive ({error}); delete it and fetch it again.") from None
+        raise UserError(f"{archive} is not a whole zip archive ({' '.join(str(error).split())}); delete it and fetch it again.") from None
 
 
 def fetch_recbole(folder: Path) -> None:

@@ -21,7 +21,11 @@ def main(seconds: float) -> int:
             output, _ = running.communicate(timeout=seconds / len(tests))
         except subprocess.TimeoutExpired:
             running.send_signal(signal.SIGINT)
-            output, _ = running.communicate()
+            try:
+                output, _ = running.communicate(timeout=10)
+            except subprocess.TimeoutExpired:  # started in the background, a process does not hear it
+                running.kill()
+                output, _ = running.communicate()
         failed = running.returncode == 1 or "Failing test case" in output
         found += failed
         print(f"{test.split('::')[1]}: {'found something' if failed else f'nothing found in {seconds / len(tests):.0f} s'}", flush=True)
