@@ -1,5 +1,6 @@
 """Have a release's files: from an archive on disk, a download, or a package that carries them."""
 
+import errno
 import hashlib
 import shutil
 import stat
@@ -122,7 +123,7 @@ def extract(archive: Path, patterns: tuple[str, ...], folder: Path) -> None:
     except FileNotFoundError:
         raise UserError(f"{archive} is missing.") from None
     except Exception as error:  # zipfile fails in many ways on bytes that are no archive
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # that one is a seek to a place that no archive has
             raise UserError(cannot_write(error.filename or folder, error)) from None
         raise UserError(f"{archive} is not a whole zip archive ({' '.join(str(error).split())}); delete it and fetch it again.") from None
 

@@ -387,7 +387,7 @@ def test_whatever_the_files_hold_each_row_is_kept_or_listed_or_one_clear_error_s
 @given(content=st.binary(max_size=200))
 @example(content=b"\x08" + bytes(19) + b"\x01\x00")  # a name that is no UTF-8
 @example(content=b"\x00\x00\x00\x00\x00\xa0\x00\x00\x00\x00\x01\x01\x01\n")  # a name with a line end
-@example(content=bytes(4) + b"\x01" + bytes(15))  # two names, of which zipfile's own message holds one
+@example(content=bytes(4) + b"\x01" + bytes(15))  # an offset before the file
 def test_whatever_an_archive_holds_it_is_extracted_or_one_clear_error_says_why_not(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("zip")
     with zipfile.ZipFile(folder / "good.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
