@@ -25,11 +25,11 @@ sweep: setup ## an adaptive search over sweep.yaml, each trial a DVC experiment;
 sweep-report: setup ## the best trials of the sweep, and plots/sweep.png
 	@python tools/sweep_report.py
 
-test: setup ## the whole test suite
-	@python -m pytest $(SIDE_BY_SIDE)
-
 # Two files of tests at a time; the longest, of the whole pipeline, is the first to begin.
 SIDE_BY_SIDE := -n 2 --dist loadfile
+
+test: setup ## the whole test suite
+	@python -m pytest $(SIDE_BY_SIDE)
 
 coverage: setup ## which lines and branches of the library the tests run
 	@python -m pytest $(SIDE_BY_SIDE) --cov=movierec --cov-branch --cov-report=term:skip-covered

@@ -1,5 +1,6 @@
 """What makes a row valid; what is rejected, and why."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -73,8 +74,9 @@ class Judge:
     def kept(self) -> np.ndarray:
         return self.reason == ""
 
+    @functools.cached_property
     def rejected(self) -> pd.DataFrame:
-        """The rejected rows in the file's order: table, line, reason, and the row's fields as they were read."""
+        """The rejected rows in the file's order: table, line, reason, and the row's fields as they were read. To be asked for once all is judged."""
         bad = self.raw[~self.kept]
         row = ["|".join(map(str, fields)) for fields in bad.drop(columns="line").itertuples(index=False)]
         judged = pd.DataFrame({"line": bad["line"], "reason": self.reason[~self.kept], "row": row})
@@ -82,7 +84,7 @@ class Judge:
         return pd.DataFrame({"table": self.name, "line": both["line"].astype(int), "reason": both["reason"], "row": both["row"].str.slice(0, 200)})
 
     def summary(self) -> dict:
-        reasons = self.rejected()["reason"].value_counts().sort_index()
+        reasons = self.rejected["reason"].value_counts().sort_index()
         n = len(self.raw) + len(self.broken)
         return {"read": n, "kept": int(self.kept.sum()), "rejected": {k: int(v) for k, v in reasons.items()}}
 
@@ -92,7 +94,7 @@ class Judge:
             UserError: a larger share than `highest` of the rows is rejected, those aside that are just overtaken by a later
                 rating; it names the reasons, the most frequent first, each with its first line.
         """
-        rejected, n = self.rejected(), len(self.raw) + len(self.broken)
+        rejected, n = self.rejected, len(self.raw) + len(self.broken)
         rejected = rejected[rejected["reason"] != AGAIN]
         if len(rejected) <= highest * n:
             return
@@ -156,7 +158,7 @@ def clean(tables: Tables, max_rejected: float) -> Cleaned:
         USERS.validate(users),
         MOVIES.validate(movies),
         RATINGS.validate(ratings),
-        pd.concat([judge.rejected() for judge in judges], ignore_index=True),
+        pd.concat([judge.rejected for judge in judges], ignore_index=True),
         {judge.name: judge.summary() for judge in judges},
     )
 

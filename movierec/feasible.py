@@ -8,6 +8,7 @@ import pandas as pd
 
 from movierec.errors import UserError
 from movierec.filters import filters_of
+from movierec.params import NO_GPU
 
 DENSE_MATRICES = 4  # float32, that exist at one time where one is inverted: itself, its inverse, the best so far, and a product
 
@@ -29,7 +30,7 @@ def check_feasible(params: SimpleNamespace, n_users: int, movies: pd.DataFrame, 
     if n_users < 2 or n_movies < 2:
         raise UserError(f"there are {n_users:,} users and {n_movies:,} movies with liked ratings; a recommender needs 2 of each, and better hundreds.")
     if params.device == "cuda" and not has_gpu():
-        raise UserError("params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu.")
+        raise UserError(NO_GPU)
     if params.top_k > n_movies:
         raise UserError(f"params.yaml: top_k is {params.top_k:,}, but only {n_movies:,} movies have liked ratings; it must be at most that.")
     try:

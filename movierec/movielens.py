@@ -68,6 +68,7 @@ USER_COLUMNS = ("UserID", "Gender")
 MOVIE_COLUMNS = ("MovieID", "Title", "Genres")
 RATING_COLUMNS = ("UserID", "MovieID", "Rating", "Timestamp")
 BROKEN_COLUMNS = ["line", "reason", "row"]
+SEPARATOR_NAMES = {"\t": "a tab", ",": "a comma"}  # in messages; the others are shown as they are
 
 
 class Table(NamedTuple):
@@ -111,9 +112,6 @@ def read_text(path: Path, encoding: str) -> str:
     if not text.strip():
         raise UserError(f"{path} is empty; fetch the data set again.")
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-
-
-SEPARATOR_NAMES = {"\t": "a tab", ",": "a comma"}
 
 
 def parse_delimited(path: Path, text: str, delimiter: str, n_fields: int, names: dict[int, str], header: bool, quoted: bool = False) -> Table:

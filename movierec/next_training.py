@@ -17,7 +17,7 @@ from movierec.history import History
 from movierec.metrics import users_to_rank
 from movierec.next_movie import NextMovie
 from movierec.ranking import measure_users
-from movierec.training import Best, Epoch
+from movierec.training import Epoch, Progress
 
 MAX_STEPS = 2048  # of a longer history, training walks the end
 WARM_UP = 0.1  # share of the steps in which the step size rises
@@ -190,17 +190,17 @@ def fit_next(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / rising, (1 + np.cos(np.pi * max(step - rising, 0) / max(n_steps - rising, 1))) / 2)
     )
-    best = Best(model, lambda: measure_users(model.scorer(past), seen, seen, valid, [20])[0])
+    progress = Progress(model, lambda: measure_users(model.scorer(past), seen, seen, valid, [20])[0])
     for groups in plan:
         losses = []
         for users in groups:
             negatives = np.flatnonzero(rng.random(n_items) < probability)
             loss = step_loss(model, batch_of(past, users, horizon, rng), negatives, probability[negatives])
-            losses.append(best.step(loss, f"next_lr (it is {settings.lr:g})"))
+            losses.append(progress.step(loss, f"next_lr (it is {settings.lr:g})"))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        report(best.take(losses))
-    best.restore(f"Try a smaller next_lr (it is {settings.lr:g}), or a next_temperature of .05 to .5.")
-    return best.history
+        report(progress.take(losses))
+    progress.restore(f"Try a smaller next_lr (it is {settings.lr:g}), or a next_temperature of .05 to .5.")
+    return progress.history

@@ -12,6 +12,7 @@ from movierec.errors import UserError, did_you_mean
 DATASETS = ("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest-small", "path")
 SPLIT_STRATEGIES = ("random", "user_temporal", "global_temporal", "leave_one_out")
 DEVICES = ("cpu", "cuda")
+NO_GPU = "params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu."  # what is said where one is asked for in vain
 MASKS = ("train", "train+valid")
 RECOMMENDATION_FILES = ("parquet", "parquet+csv")
 

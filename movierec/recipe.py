@@ -14,6 +14,7 @@ from movierec.history import Known
 from movierec.model import Model, train_model, train_next
 from movierec.next_movie import NextMovie
 from movierec.next_training import NextSettings
+from movierec.params import NO_GPU
 from movierec.training import Epoch, Settings
 
 # The params that it reads, all of them.
@@ -48,7 +49,7 @@ def make_model(
         UserError: there is no GPU, but params ask for one; or the loss is not a number any more.
     """
     if params.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu.")
+        raise UserError(NO_GPU)
     settings = Settings(
         params.temperature, params.user_weight_power, params.lr, params.weight_decay,
         params.batch_size, params.epochs, params.patience, params.seed,

@@ -109,8 +109,8 @@ class Fitted(NamedTuple):
     seconds: float  # of training, evaluation included
 
 
-class Best:
-    """The best epoch so far by validation NDCG@20, and the parameters that it had; the start counts as epoch 0."""
+class Progress:
+    """The epochs so far, the best of them by validation NDCG@20, and the parameters that it had; the start counts as epoch 0."""
 
     def __init__(self, model: nn.Module, measure: Callable[[], dict[str, np.ndarray]]):
         """
@@ -193,23 +193,23 @@ def fit(
         with torch.no_grad():
             return measure_users(dot_scorer(*model()), train, train, valid, [20])[0]
 
-    best = Best(model, measure)
+    progress = Progress(model, measure)
     for number in range(1, settings.epochs + 1):
         losses = []
         for batch in np.array_split(rng.permutation(users), n_steps):
             index = torch.from_numpy(batch).to(model.graph.device)
             h_user, h_item = model()
             loss = softmax_loss(h_user.index_select(0, index) / settings.temperature, h_item, train[batch], weight[index])
-            losses.append(best.step(loss, f"lr (it is {settings.lr:g})"))
+            losses.append(progress.step(loss, f"lr (it is {settings.lr:g})"))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        report(best.take(losses))
-        if number - best.best.epoch >= settings.patience:
+        report(progress.take(losses))
+        if number - progress.best.epoch >= settings.patience:
             break
-    best.restore(
+    progress.restore(
         f"Try a smaller lr (it is {settings.lr:g}), a temperature of .05 to .5 (it is {settings.temperature:g}), "
         f"a smaller weight_decay (it is {settings.weight_decay:g}), or more epochs."
     )
-    return Fitted(best.history, best.best, best.start_ndcg, time.perf_counter() - began)
+    return Fitted(progress.history, progress.best, progress.start_ndcg, time.perf_counter() - began)

@@ -6,14 +6,15 @@ from pathlib import Path
 import _stage
 import pandas as pd
 
-from movierec.graph import Graph, stored_graph, train_matrix
+from movierec.graph import stored_graph, train_matrix
 from movierec.history import known_by
 from movierec.interactions import TEMPORAL, to_csr
-from movierec.model import stored_model
-from movierec.packing import pack
+from movierec.packing import pack, unpack
 from movierec.ranking import MOMENTS, rank_everyone
 from movierec.recipe import RECIPE, make_model
 from movierec.storage import read_arrays, read_table, write_arrays, write_csv
+
+MODEL = Path("models/model.npz")
 
 
 def main() -> None:
@@ -27,12 +28,12 @@ def main() -> None:
     }
     made = make_model(arrays, train, to_csr(rows["valid"], *train.shape), known["after_train"], params, functools.partial(print, flush=True))
     user_ids, item_ids = read_table(Path("data/split/users.parquet"))["UserID"], read_table(Path("data/split/items.parquet"))["MovieID"]
-    write_arrays(Path("models/model.npz"), **pack(made.model, arrays, user_ids.to_numpy(), item_ids.to_numpy(), vars(params)))
+    packed = pack(made.model, arrays, user_ids.to_numpy(), item_ids.to_numpy(), vars(params))
+    write_arrays(MODEL, **packed)
     write_csv(made.history, Path("models/history.csv"))
-    graph = Graph(arrays)
-    model = stored_model(made.model.arrays(), graph)  # as it is read again: what is measured is what is stored, to the last bit
+    stored = unpack(packed, str(MODEL))  # as it is read again: what is measured is what is stored, to the last bit
     seen = {moment: to_csr(pd.concat([rows[part] for part in parts]), *train.shape) for moment, parts in MOMENTS.items()}
-    rankings = {f"model.{moment}": rank_everyone(model.scorer(graph, known[moment]), seen[moment]) for moment in MOMENTS}
+    rankings = {f"model.{moment}": rank_everyone(stored.model.scorer(stored.graph, known[moment]), seen[moment]) for moment in MOMENTS}
     write_arrays(Path("data/rankings/model.npz"), **rankings)
 
 

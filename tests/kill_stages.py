@@ -20,25 +20,13 @@ import pytest
 from imports import ROOT
 
 sys.path.insert(0, str(ROOT))
-from ruamel.yaml import YAML  # noqa: E402
-from stage_runner import ORDER, load, run_stage, set_up  # noqa: E402
-
-STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-SMALL = {
-    "dataset": "path", "k_core": 2, "embedding_dim": 16, "epochs": 2, "lr": 0.02, "ease_lambdas": [50, 200], "knn_neighbors": 20, "top_k": 5,
-}  # fmt: skip
-
-
-def outputs(stage: str) -> list[str]:
-    """The paths that a stage writes, as dvc.yaml has them."""
-    entry = STAGES[stage.replace("_", "-")]
-    return [out if isinstance(out, str) else next(iter(out)) for key in ("outs", "metrics") for out in entry.get(key, [])]
+from stage_runner import ORDER, SMALL, load, outputs, run_stage, set_up  # noqa: E402
 
 
 def hashes(folder: Path, stage: str) -> dict[str, str]:
     """The hash of each file that a stage has written and that is there."""
     found = {}
-    for path in (folder / out for out in outputs(stage)):
+    for path in (folder / out for out in outputs(stage.replace("_", "-"))):
         for file in [path] if path.is_file() else sorted(p for p in path.glob("**/*") if p.is_file() and not p.name.startswith(".")):
             found[str(file.relative_to(folder))] = hashlib.md5(file.read_bytes()).hexdigest()
     return found
@@ -46,7 +34,7 @@ def hashes(folder: Path, stage: str) -> dict[str, str]:
 
 def forget(folder: Path, stage: str) -> None:
     """Remove a stage's outputs, as DVC does before it runs the stage."""
-    for path in (folder / out for out in outputs(stage)):
+    for path in (folder / out for out in outputs(stage.replace("_", "-"))):
         shutil.rmtree(path, ignore_errors=True)
         path.unlink(missing_ok=True)
 

@@ -323,6 +323,14 @@ def test_a_data_set_of_a_dozen_users_goes_through(tmp_path, monkeypatch, capsys,
     assert (tmp_path / "plots/recommendations.html").exists()
 
 
+def test_where_everyone_has_seen_everything_nothing_is_recommended_and_the_page_is_there(tmp_path, monkeypatch, capsys):
+    ratings = [(u, m, 5, 100 * m + u) for u in range(9) for m in range(8)]
+    set_up(tmp_path, **TINY, data_path=own_data(tmp_path, ratings), split_strategy="global_temporal")
+    assert run_until(tmp_path, monkeypatch) is None
+    assert not len(pd.read_parquet(tmp_path / "data/recommendations/recommendations.parquet"))
+    assert (tmp_path / "plots/recommendations.html").exists()
+
+
 @pytest.mark.parametrize("strategy", ["random", "user_temporal", "leave_one_out"])
 def test_whoever_has_one_rating_keeps_it_in_train(strategy):
     ratings = pd.DataFrame([(0, 1, 5.0, 1), *dense(5, 20)], columns=["UserID", "MovieID", "Rating", "Timestamp"]).assign(UserID=lambda t: t["UserID"] + (t.index > 0))

@@ -20,20 +20,17 @@ from browser import dom_after_scripts
 from conftest import N_USERS
 from imports import ROOT
 from ruamel.yaml import YAML
-from stage_runner import run_stage
+from stage_runner import SMALL, STAGES, outputs, run_stage
 
 sys.path.insert(0, str(ROOT / "tools"))
 import repro  # noqa: E402
 
+from movierec.interactions import to_csr  # noqa: E402
+from movierec.packing import unpack  # noqa: E402
 from movierec.params import SCHEMA  # noqa: E402
-from movierec.ranking import MOMENTS  # noqa: E402
+from movierec.ranking import MOMENTS, rank_everyone  # noqa: E402
 from movierec.recommender import Recommender  # noqa: E402
-from movierec.storage import read_rankings  # noqa: E402
-
-SMALL = {
-    "dataset": "path", "k_core": 2, "embedding_dim": 16, "epochs": 3, "lr": 0.02, "ease_lambdas": [50, 200], "knn_neighbors": 20, "top_k": 5,
-    "next_epochs": 1, "next_dim": 16, "next_hidden": 16,
-}  # fmt: skip
+from movierec.storage import read_arrays, read_rankings  # noqa: E402
 
 
 class Project:
@@ -94,16 +91,12 @@ def stages_run(output):
     return re.findall(r"Running stage '([\w-]+)'", output)
 
 
-STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-ALL = ["download", "clean", "split", "check", "build-graph", "baselines", "train", "evaluate", "draw", "catalogue", "recommend", "page", "newcomers", "evaluate-newcomers"]
-
-
 @pytest.fixture(scope="module")
 def project(small_data, tmp_path_factory):
     """The project after a whole run, committed."""
     record = tmp_path_factory.mktemp("record")
     project = Project(tmp_path_factory.mktemp("project"), small_data, PYTHONPATH=str(ROOT / "tests/recording"), MOVIEREC_RECORD=str(record))
-    assert sorted(stages_run(project.dvc("repro"))) == sorted(ALL)
+    assert sorted(stages_run(project.dvc("repro"))) == sorted(STAGES)
     project.commit("run")
     yield project
     for file in (project.folder / ".dvc/tmp/exps/celery").glob("*.json"):
@@ -386,7 +379,7 @@ def inside(path, places):
     return any(path == place or path.startswith(f"{place}/") for place in places)
 
 
-@pytest.mark.parametrize("stage", ALL)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_opens_and_reads_what_dvc_yaml_declares_and_nothing_else(project, small_data, stage):
     # By now each stage has run, with a random split and in time order.
     found, entry = noted(project, stage), STAGES[stage]
@@ -396,7 +389,7 @@ def test_a_stage_opens_and_reads_what_dvc_yaml_declares_and_nothing_else(project
     data = set(deps) - code - {"data/checked.txt"}  # that one is only waited for
     read = {path for path in found["read"] if not path.startswith("..") or inside(path, [own])}
     read -= {"params.yaml", *(path for path in read if path.endswith((".py", ".pyc")) or "/__pycache__/" in path)}
-    outs = [out if isinstance(out, str) else next(iter(out)) for key in ("outs", "metrics") for out in entry.get(key, [])]
+    outs = outputs(stage)
     ours = [path for path in read if inside(path, outs) or ".partial" in path]  # what it writes, it may look at
     assert {place for place in data if any(inside(path, [place]) for path in read)} == data, "each is opened"
     assert [path for path in read if path not in ours and not inside(path, data)] == [], "and nothing beside them"
@@ -404,6 +397,15 @@ def test_a_stage_opens_and_reads_what_dvc_yaml_declares_and_nothing_else(project
     assert [path for path in written if not inside(path, outs)] == []
     assert {path for path in found["modules"] if path.startswith(("movierec/", "stages/"))} == code
     assert found["params"] & set(SCHEMA) == set(entry.get("params", []))
+
+
+def test_the_rankings_that_are_measured_are_those_of_the_model_as_it_is_stored(project):
+    stored = unpack(read_arrays(project.folder / "models/model.npz"), "model.npz")
+    ranked = read_rankings(project.folder / "data/rankings/model.npz")["model"]
+    shape = (len(stored.user_ids), len(stored.item_ids))
+    for moment, parts in MOMENTS.items():
+        seen = to_csr(pd.concat(pd.read_parquet(project.folder / f"data/split/{part}.parquet") for part in parts), *shape)
+        assert (rank_everyone(stored.model.scorer(stored.graph), seen) == ranked[moment]).all()
 
 
 def test_no_model_ranks_a_movie_that_the_user_has_already(project):

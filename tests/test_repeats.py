@@ -7,14 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stage_runner import run_stage, run_until, set_up
+from stage_runner import SMALL, run_stage, run_until, set_up
 
+from movierec.errors import UserError
 from movierec.interactions import index_interactions, split
-
-QUICK = {
-    "dataset": "path", "k_core": 2, "embedding_dim": 16, "epochs": 2, "lr": 0.02, "ease_lambdas": [50, 200], "knn_neighbors": 20, "top_k": 5,
-    "next_epochs": 1, "next_dim": 16, "next_hidden": 16,
-}  # fmt: skip
 
 
 def hashes(folder, *patterns):
@@ -32,7 +28,7 @@ def test_the_order_of_the_rows_in_the_file_plays_no_part_from_the_split_on(small
             if name == "shuffled":
                 rows = np.random.default_rng(0).permutation(rows)
             (folder / "own" / path.name).write_text("\n".join([header, *rows]) + "\n")
-        set_up(folder, data_path=str(folder / "own"), **QUICK)
+        set_up(folder, data_path=str(folder / "own"), **SMALL)
         assert run_until(folder, monkeypatch, last="evaluate") is None and run_stage("catalogue", folder, monkeypatch) is None
         found.append(hashes(folder, "data/split/*", "data/graph/*", "data/rankings/*", "models/*", "metrics/**/*.json", "plots/*.csv", "data/clean/movies.parquet"))
     assert found[0] == found[1] and len(found[0]) > 50
@@ -40,7 +36,7 @@ def test_the_order_of_the_rows_in_the_file_plays_no_part_from_the_split_on(small
 
 @pytest.mark.parametrize("strategy", ["random", "leave_one_out"])
 def test_noise_in_place_of_the_test_set_changes_no_byte_of_the_models(small_data, tmp_path, monkeypatch, strategy):
-    set_up(tmp_path, data_path=str(small_data), split_strategy=strategy, **QUICK)
+    set_up(tmp_path, data_path=str(small_data), split_strategy=strategy, **SMALL)
     fitted = ("models/model.npz", "models/history.csv", "data/rankings/*.npz", "data/graph/*")
     assert run_until(tmp_path, monkeypatch, last="train") is None and run_stage("newcomers", tmp_path, monkeypatch) is None
     before = hashes(tmp_path, *fitted)
@@ -59,7 +55,7 @@ def test_in_time_nothing_that_is_trained_on_is_later_than_what_is_asked_for(rati
     table = pd.DataFrame(ratings, columns=["UserID", "MovieID", "Timestamp"]).assign(Rating=5.0)
     try:
         parts = split(index_interactions(table, in_time=True)[0], strategy, 0.2, 0.2, 1)
-    except Exception as error:
+    except UserError as error:
         assert "leaves no interaction" in str(error)
         return
     by_user = strategy != "global_temporal"

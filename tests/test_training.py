@@ -11,7 +11,7 @@ from movierec.errors import UserError
 from movierec.graph import Graph
 from movierec.lightgcn import LightGCN, spectral_start
 from movierec.ranking import dot_scorer, evaluate, top_k
-from movierec.training import Best, Settings, fit, softmax_loss
+from movierec.training import Progress, Settings, fit, softmax_loss
 
 SETTINGS = Settings(
     temperature=0.2, user_weight_power=0.25, lr=0.01, weight_decay=0.0, batch_size=16, epochs=10, patience=10, seed=1
@@ -168,9 +168,9 @@ def test_a_loss_that_is_no_number_stops_with_what_to_try(checkerboard, graph_of)
 
 
 def best_of(start, *epochs):
-    """A `Best` that has measured these users' NDCGs and losses, and the parameter that it gives back: its epoch's number."""
+    """A `Progress` that has measured these users' NDCGs and losses, and the parameter that it gives back: its epoch's number."""
     model, measured = torch.nn.Linear(1, 1), [start, *(ndcg for ndcg, _ in epochs)]
-    best = Best(model, lambda: {"ndcg@20": np.array(measured.pop(0)), "recall@20": np.zeros(2)})
+    best = Progress(model, lambda: {"ndcg@20": np.array(measured.pop(0)), "recall@20": np.zeros(2)})
     for number, (_, loss) in enumerate(epochs, 1):
         torch.nn.init.constant_(model.weight, number)
         best.take([best.step(torch.tensor(loss), "lr (it is 1)")])

@@ -65,6 +65,7 @@ def read_sweep(path: Path = SWEEP, pipeline: dict | None = None) -> Sweep:
                 raise ValueError
         except ValueError:
             raise UserError(f"{path}: {key} is {value!r}, but it must be {kind}.") from None
+    # `check` reads params too, but measures nothing.
     readers = {param: [stage for stage, of in stages.items() if stage != "check" and param in of.get("params", [])] for param in SCHEMA}
     space = {}
     for param, of in values["space"].items():

@@ -22,6 +22,7 @@ from movierec.errors import UserError  # noqa: E402
 from movierec.movielens import RELEASES  # noqa: E402
 from movierec.params import read_params, read_yaml  # noqa: E402
 
+LOG = Path(".dvc/tmp/verify.log")
 CIRCUMSTANCES = {
     "2 threads": {"OMP_NUM_THREADS": "2"},
     "1 thread, elsewhere": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"},
@@ -31,34 +32,34 @@ CIRCUMSTANCES = {
 def main() -> int:
     if subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout.strip():
         print("note: what is verified is the last commit; uncommitted changes are left out", flush=True)
-    dataset = read_params(repro.PARAMS, ("dataset",)).dataset
-    reason = repro.why_missing(dataset) if dataset == "ml-1m" else None
-    if reason:
-        print(f"{RELEASES[dataset].title} can't be had ({reason}): verifying with {repro.FALLBACK}", flush=True)
-    found = {}
+    found, committed = {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         for number, (name, environment) in enumerate(CIRCUMSTANCES.items(), 1):
             folder = Path(scratch, f"clone {number}")
             subprocess.run(["git", "clone", "-q", str(repro.ROOT), str(folder)], check=True)
+            dataset = read_params(folder / repro.PARAMS, ("dataset",)).dataset
+            reason = repro.why_missing(dataset) if dataset == "ml-1m" else None
             if reason:
-                repro.set_param("dataset", repro.FALLBACK, folder / "params.yaml")
+                print(f"{RELEASES[dataset].title} can't be had ({reason}): verifying with {repro.FALLBACK}", flush=True)
+                repro.set_param("dataset", repro.FALLBACK, folder / repro.PARAMS)
+            else:
+                committed = {"committed": stages(folder / repro.LOCK)}
             found[name] = run(name, folder, environment)
-    if not reason:
-        found["committed"] = stages(Path("dvc.lock"))
-    return show(found)
+    return show(found | committed)
 
 
 def run(name: str, folder: Path, environment: dict[str, str]) -> dict[str, str]:
     """Run the pipeline in a clone: each stage's hash."""
-    archives = os.environ.get("MOVIELENS_ARCHIVES") or str(repro.ROOT / "data/archives")
+    archives = str(Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives").absolute())
     began = time.monotonic()
-    with (repro.ROOT / ".dvc/tmp/verify.log").open("w") as log:
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("w") as log:
         command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"]
         done = subprocess.run(command, cwd=folder, env=os.environ | environment | {"MOVIELENS_ARCHIVES": archives}, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
-        raise UserError(f"dvc repro failed in a new clone ({name}); its output is .dvc/tmp/verify.log.")
+        raise UserError(f"dvc repro failed in a new clone ({name}); its output is {LOG}.")
     print(f"{name}: the whole pipeline in {time.monotonic() - began:.0f} s", flush=True)
-    return stages(folder / "dvc.lock")
+    return stages(folder / repro.LOCK)
 
 
 def stages(lock: Path) -> dict[str, str]:
@@ -73,18 +74,18 @@ def stages(lock: Path) -> dict[str, str]:
 def show(found: dict[str, dict[str, str]]) -> int:
     """Print the table of stages and hashes: 0 if the clones agree, else 1."""
     table = Table("stage", *found, "")
-    clones, different = [found[name] for name in CIRCUMSTANCES], []
+    (one, other), different = (found[name] for name in CIRCUMSTANCES), []
     for stage in read_yaml(Path("dvc.yaml"))["stages"]:
         of_stage = [of.get(stage, "missing") for of in found.values()]
         same = len(set(of_stage)) == 1
         different += [] if same else [stage]
         table.add_row(stage, *(value[:12] for value in of_stage), "same" if same else "[bold]differs[/bold]")
     Console().print(table)
-    if clones[0] != clones[1]:
+    if one != other:
         print(f"The two clones differ in {', '.join(different)}.")
         return 1
-    print("All bytes are the same." if not different else
-          f"The two clones agree; the committed run differs in {', '.join(different)}: it was made on another processor, or from another archive.")  # fmt: skip
+    elsewhere = f"The two clones agree; the committed run differs in {', '.join(different)}: it was made on another processor, or from another archive."
+    print(elsewhere if different else "All bytes are the same.")
     return 0
 
 
