@@ -21,8 +21,11 @@ class LightGCN(nn.Module):
         score(u, i) = cos(h_u, h_i) / temperature
 
     The paper scores with the dot product h_u . h_i and learns by pairwise ranking; unit vectors and a
-    temperature go with the softmax over all items (`training`).
+    temperature go with the softmax over all items (`softmax`). Where several processes train, each has the embeddings
+    of its own users and of all items.
     """
+
+    BY_USER = ("user_embedding",)  # has a row for each user
 
     def __init__(self, graph: Graph, start: tuple[torch.Tensor, torch.Tensor], n_layers: int):
         """
@@ -33,7 +36,7 @@ class LightGCN(nn.Module):
         """
         super().__init__()
         self.graph, self.n_layers = graph, n_layers
-        self.user_embedding, self.item_embedding = (nn.Parameter(h.clone()) for h in start)
+        self.user_embedding, self.item_embedding = nn.Parameter(start[0][graph.first : graph.end].clone()), nn.Parameter(start[1].clone())
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Unit vectors, whose dot products are the cosines: users (n_users, dim), items (n_items, dim)."""

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 import torch
 
 from movierec.baselines import popularity_scorer, recent_popularity
+from movierec.checkpoints import NO_CHECKPOINT, Checkpoint
 from movierec.errors import UserError
 from movierec.graph import Graph
 from movierec.history import Known
@@ -27,7 +28,8 @@ MIXES = (
 MIXES_WITHOUT_A_PART = ((0.7, 0.3, 0.0), (0.5, 0.5, 0.0), (0.3, 0.7, 0.0), (0.7, 0.0, 0.3), (0.5, 0.0, 0.5), (0.3, 0.0, 0.7))
 NEXT_SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0)  # of what comes next; the rest is taste, the mix above
 TREND_HALF_LIVES, TREND_SHARES = (1.0, 5.0, 20.0), (0.1, 0.2, 0.4, 0.7)  # of what all users have watched lately
-SAMPLE = 2000  # validation users that choose a kernel's noise and powers; all of them choose the mix
+SAMPLE = 2000  # validation users that choose a kernel's noise and powers
+CHOOSERS = 10_000  # validation users that choose the epoch and the mix, at most about twice as many: all of them, where there are few
 
 
 class Model(NamedTuple):
@@ -193,7 +195,7 @@ class Trained(NamedTuple):
 
 
 def train_model(
-    graph: Graph,
+    graph: Graph | None,
     train: sp.csr_matrix,
     valid: sp.csr_matrix,
     dim: int,
@@ -203,15 +205,16 @@ def train_model(
     genre_weight: float,
     settings: Settings,
     report: Callable[[Epoch], None] = lambda epoch: None,
-    on_device: Graph | None = None,
+    trained_on: Graph | None = None,
     known: Known | None = None,
-) -> Trained:
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+) -> Trained | None:
     """Train the graph model, fit the kernels on its vectors, and choose the mix on validation.
 
     Args:
-        graph: of train.
+        graph: of train, on the CPU; only the rank that leads needs it.
         train: (n_users, n_items).
-        valid: (n_users, n_items), makes each choice.
+        valid: (n_users, n_items), makes each choice; of very many users, a sample does.
         dim: of the embeddings.
         n_layers: of propagation.
         kernel_max_nodes: a side with more users or items than this gets no kernel: its dense matrix would be too large.
@@ -219,16 +222,29 @@ def train_model(
         genre_weight: of the movies' genres in theirs.
         settings: of the training.
         report: called after each epoch.
-        on_device: the same graph on a GPU, to train the graph part there; the kernels are fitted on the CPU.
+        trained_on: the same graph on a GPU, or this process' part of it, to train the graph part there.
         known: the interactions of train in time, if users will have longer histories when recommended to; the mix
             is then chosen on scores that are made as they will be then.
+        checkpoint: where the state of the graph part's training is kept, if it is.
+
+    Returns:
+        None on ranks that do not lead: they are done once the graph part is trained.
     """
-    start = spectral_start(train, dim, settings.seed)
-    network = LightGCN(on_device or graph, start, n_layers).to((on_device or graph).device)
-    fitted = fit(network, train, valid, settings, report)
+    trained_on = trained_on or graph
+    ranks, choosing = trained_on.ranks, sample_users(valid, train, CHOOSERS)
+    if ranks.leads:
+        start = spectral_start(train, dim, settings.seed)
+    else:
+        start = torch.empty(train.shape[0], dim), torch.empty(train.shape[1], dim)
+    network = LightGCN(trained_on, tuple(map(ranks.from_leader, start)), n_layers).to(trained_on.device)
+    fitted = fit(network, train, choosing, settings, report, checkpoint)
     with torch.no_grad():
-        h_user, h_item = (h.cpu() for h in network())
+        h_user, h_item = network()
         item_messages = network.item_messages().cpu()
+    h_user, h_item, user_embedding = ranks.rows(h_user), h_item.cpu(), ranks.rows(network.user_embedding)
+    if not ranks.leads:
+        return None
+    ranks.wake_all_threads()
     some = sample_users(valid, train, SAMPLE)
 
     def quality(scorer: Scorer) -> float:
@@ -236,9 +252,9 @@ def train_model(
 
     users = fit_users(graph, h_user, gender_weight, quality) if len(h_user) <= kernel_max_nodes else None
     items = fit_items(graph, h_item, genre_weight, quality) if len(h_item) <= kernel_max_nodes else None
-    model = Model(h_user, h_item, network.user_embedding.detach().cpu(), item_messages, users, items, MIXES[0])
+    model = Model(h_user, h_item, user_embedding, item_messages, users, items, MIXES[0])
     mixes = MIXES if users and items else MIXES + MIXES_WITHOUT_A_PART
-    ndcg = mix_quality(model.parts(graph, known), mixes, train, valid)
+    ndcg = mix_quality(model.parts(graph, known), mixes, train, choosing)
     return Trained(model._replace(mix=max(ndcg, key=ndcg.get)), fitted.history, fitted.best, fitted.start_ndcg, ndcg)
 
 
@@ -259,6 +275,7 @@ def train_next(
     network: NextMovie,
     settings: NextSettings,
     report: Callable[[Epoch], None] = lambda epoch: None,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> TrainedNext:
     """Add the part that knows what comes next, and the trend, and choose their shares on validation.
 
@@ -271,9 +288,11 @@ def train_next(
         network: the part, untrained.
         settings: of its training.
         report: called after each epoch.
+        checkpoint: where the state of its training is kept, if it is.
     """
+    valid = sample_users(valid, train, CHOOSERS)
     network.start_(known.history, settings.seed)
-    history = fit_next(network, known.history, valid, train, settings, report)
+    history = fit_next(network, known.history, valid, train, settings, report, checkpoint)
     taste, following = mixed_scorer(model.parts(graph, known), model.mix), network.scorer(known.history)
     trends = [recent_popularity(known.history, graph.n_items, half_life) for half_life in TREND_HALF_LIVES]
     # Taste, what comes next and each trend, side by side; at most one trend has a share.

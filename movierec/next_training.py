@@ -12,11 +12,13 @@ import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
 
+from movierec.checkpoints import NO_CHECKPOINT, Checkpoint
 from movierec.errors import UserError
 from movierec.history import History
 from movierec.metrics import users_to_rank
 from movierec.next_movie import NextMovie
 from movierec.ranking import measure_users
+from movierec.sampling import inclusion
 from movierec.training import Epoch, Progress
 
 MAX_STEPS = 2048  # of a longer history, training walks the end
@@ -31,20 +33,6 @@ class NextSettings(NamedTuple):
     batch_steps: int  # movies per batch, about
     negatives: int  # movies that each target is compared with, drawn anew for each batch; about
     seed: int
-
-
-def inclusion(counts: np.ndarray, n: int) -> np.ndarray:
-    """With which probability each item is among the negatives, (n_items,): ~ sqrt(count), at most 1; they add up to n."""
-    wanted = np.sqrt(np.maximum(counts, 1.0))
-    n = min(n, len(wanted))
-    sure = np.zeros(len(wanted), bool)
-    while True:  # items whose share exceeds 1 are taken for sure, and the others share what is left
-        rest = wanted[~sure].sum()
-        share = wanted * ((n - sure.sum()) / rest if rest else 0)
-        more = ~sure & (share >= 1)
-        if not more.any():
-            return np.where(sure, 1.0, share)
-        sure |= more
 
 
 class Batch(NamedTuple):
@@ -159,6 +147,7 @@ def fit_next(
     seen: sp.csr_matrix,
     settings: NextSettings,
     report: Callable[[Epoch], None] = lambda epoch: None,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> list[Epoch]:
     """Train with Adam, a step for each batch of histories.
 
@@ -169,6 +158,7 @@ def fit_next(
         seen: (n_users, n_items), the training interactions, left out of the rankings.
         settings: how.
         report: called after each epoch.
+        checkpoint: where the state is kept between epochs, if it is.
 
     Returns:
         The epochs, one after the other.
@@ -191,16 +181,18 @@ def fit_next(
         optimizer, lambda step: min((step + 1) / rising, (1 + np.cos(np.pi * max(step - rising, 0) / max(n_steps - rising, 1))) / 2)
     )
     progress = Progress(model, lambda: measure_users(model.scorer(past), seen, seen, valid, [20])[0])
-    for groups in plan:
+    checkpoint.restore(model, optimizer, schedule, rng, progress)
+    for groups in plan[len(progress.history) :]:
         losses = []
         for users in groups:
             negatives = np.flatnonzero(rng.random(n_items) < probability)
             loss = step_loss(model, batch_of(past, users, horizon, rng), negatives, probability[negatives])
-            losses.append(progress.step(loss, f"next_lr (it is {settings.lr:g})"))
+            losses.append(progress.step(loss.item(), f"next_lr (it is {settings.lr:g})"))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
         report(progress.take(losses))
+        checkpoint.write(model, optimizer, schedule, rng, progress)
     progress.restore(f"Try a smaller next_lr (it is {settings.lr:g}), or a next_temperature of .05 to .5.")
     return progress.history

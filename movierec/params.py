@@ -13,6 +13,7 @@ DATASETS = ("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-late
 SPLIT_STRATEGIES = ("random", "user_temporal", "global_temporal", "leave_one_out")
 DEVICES = ("cpu", "cuda")
 NO_GPU = "params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu."  # what is said where one is asked for in vain
+SOFTMAXES = ("auto", "exact", "sampled")
 MASKS = ("train", "train+valid")
 RECOMMENDATION_FILES = ("parquet", "parquet+csv")
 
@@ -129,8 +130,13 @@ SCHEMA: dict[str, Choice | Text | Matching | Number | ListOf] = {
     "weight_decay": Number(0, 1),
     "user_weight_power": Number(0, 2),
     "batch_size": Number(1, whole=True),
+    "epoch_steps": Number(1, whole=True),
     "epochs": Number(1, whole=True),
     "patience": Number(1, whole=True),
+    "softmax": Choice(SOFTMAXES),
+    "negatives": Number(1, whole=True),
+    "processes": Number(1, 1024, whole=True),
+    "checkpoint_epochs": Number(0, whole=True),
     "half_lives": ListOf(Number(0, 1e6, above=True)),
     "next_dim": Number(1, 4096, whole=True),
     "next_hidden": Number(1, 65536, whole=True),

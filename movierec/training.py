@@ -1,4 +1,4 @@
-"""The objective, the exact softmax over all items, and the training loop."""
+"""The training loop: epochs, the best of them by validation, and when to stop."""
 
 import time
 import warnings
@@ -11,71 +11,17 @@ import torch
 from scipy.stats import ttest_rel
 from torch import nn
 
+from movierec.checkpoints import NO_CHECKPOINT, Checkpoint
 from movierec.errors import UserError
 from movierec.lightgcn import LightGCN
-from movierec.ranking import dot_scorer, measure_users, pairs
+from movierec.metrics import users_to_rank
+from movierec.ranking import dot_scorer, measure_users
+from movierec.sampling import Sampler
+from movierec.softmax import softmax_loss, total_weight
 
-CHUNK = 512  # users whose scores exist at one time
 SELECT_ON = "ndcg@20"  # the validation metric that picks the epoch
-
-
-class SoftmaxLoss(torch.autograd.Function):
-    """A batch's weighted mean of -log softmax over its interactions, with its gradient computed by hand.
-
-        loss = -1/W sum over (u, i) of w_u [s_ui - log sum_j exp s_uj],    s = U I^T
-        d loss / d s_uj = w_u (n_u softmax(s_u)_j - [j is one of u's items]) / W
-
-    where u has n_u items, and W = sum of w_u n_u. Users are taken in chunks, each chunk's scores are turned
-    into their gradient in place and multiplied out at once: the score matrix never exists whole.
-    """
-
-    @staticmethod
-    def forward(ctx, h_user: torch.Tensor, h_item: torch.Tensor, items: sp.csr_matrix, weight: torch.Tensor, chunk: int) -> torch.Tensor:
-        """
-        Args:
-            h_user: (n, dim) float32.
-            h_item: (n_items, dim) float32.
-            items: (n, n_items), the interactions of the n users.
-            weight: (n,) float32, of each of a user's interactions.
-            chunk: users at one time.
-
-        Returns:
-            () float32.
-        """
-        grad_user, grad_item = torch.empty_like(h_user), torch.zeros_like(h_item)
-        n_items = torch.from_numpy(np.diff(items.indptr).astype(np.float32)).to(h_user.device)
-        share = weight / float((weight * n_items).cpu().numpy().sum(dtype=np.float64))  # (n,), numpy: one order of summing
-        loss = 0.0
-        for begin in range(0, len(h_user), chunk):
-            at = slice(begin, begin + chunk)
-            u, part = h_user[at], items[at]
-            rows, cols = (index.to(u.device) for index in pairs(part))
-            w, n_u = share[at].unsqueeze(1), n_items[at].unsqueeze(1)  # (chunk, 1)
-            s = u @ h_item.T  # (chunk, n_items)
-            s -= s.amax(dim=1, keepdim=True)
-            positive = s[rows, cols]
-            s.exp_()
-            z = s.sum(dim=1, keepdim=True)
-            logs = torch.cat([(w * n_u * z.log()).squeeze(1), -w.squeeze(1)[rows] * positive])
-            loss += float(logs.cpu().numpy().sum(dtype=np.float64))
-            s *= w * n_u / z
-            s[rows, cols] -= w.squeeze(1)[rows]
-            torch.mm(s, h_item, out=grad_user[at])
-            grad_item.addmm_(s.T, u)
-        ctx.save_for_backward(grad_user, grad_item)
-        return h_user.new_tensor(loss)
-
-    @staticmethod
-    def backward(ctx, grad: torch.Tensor):
-        grad_user, grad_item = ctx.saved_tensors
-        return grad_user * grad, grad_item * grad, None, None, None
-
-
-def softmax_loss(
-    h_user: torch.Tensor, h_item: torch.Tensor, items: sp.csr_matrix, weight: torch.Tensor, chunk: int = CHUNK
-) -> torch.Tensor:
-    """See `SoftmaxLoss`."""
-    return SoftmaxLoss.apply(h_user, h_item, items, weight, chunk)
+MEASURED = (SELECT_ON, "recall@20")  # on validation, after each epoch
+CROSSOVER = 2.0  # items over negatives, above which sampling costs less than all items do
 
 
 class Settings(NamedTuple):
@@ -88,7 +34,10 @@ class Settings(NamedTuple):
     batch_size: int  # users per step; the whole graph is propagated in each
     epochs: int  # passes over all users
     patience: int  # epochs without a better validation NDCG@20, then it stops
-    seed: int  # of the users' order
+    seed: int  # of the users' order, and of the samples
+    epoch_steps: int = 8  # steps per epoch, at most: with more users than `batch_size` times this, batches grow
+    softmax: str = "auto"  # exact, sampled, or auto: what costs less
+    negatives: int = 4096  # items in a sample, about
 
 
 class Epoch(NamedTuple):
@@ -123,15 +72,18 @@ class Progress:
         self.best: Epoch | None = None
         self._at_start = measure()[SELECT_ON]  # (n_users,)
         self.start_ndcg = float(self._at_start.mean())
-        self._at_best, self._state, self._first_loss = None, None, None
+        self._at_best, self.best_state, self._first_loss = None, None, None
 
-    def step(self, loss: torch.Tensor, lr: str) -> float:
-        """Note a step's loss, and give it as a number.
+    def over(self, epochs: int, patience: int) -> bool:
+        """Whether all epochs are done, or so many have been no better than the best."""
+        return len(self.history) >= epochs or (self.best is not None and len(self.history) - self.best.epoch >= patience)
+
+    def step(self, value: float, lr: str) -> float:
+        """Note a step's loss.
 
         Raises:
             UserError: it is none any more; `lr` says which step size to lower, and what it is.
         """
-        value = loss.item()
         if not np.isfinite(value):
             raise UserError(f"the loss became {value} in epoch {len(self.history) + 1}; try a smaller {lr}, or a higher temperature.")
         self._first_loss = value if self._first_loss is None else self._first_loss
@@ -144,8 +96,19 @@ class Progress:
         self.history.append(epoch)
         if self.best is None or epoch.valid_ndcg > self.best.valid_ndcg:
             self.best, self._at_best = epoch, measured[SELECT_ON]
-            self._state = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
         return epoch
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All but `best_state`, for a checkpoint."""
+        return {"history": np.array(self.history), "at_start": self._at_start, "at_best": self._at_best, "first_loss": self._first_loss}
+
+    def resume(self, arrays: dict[str, np.ndarray], best_state: dict[str, torch.Tensor]) -> None:
+        """The reverse of `arrays`."""
+        self.history = [Epoch(int(number), *values) for number, *values in arrays["history"].tolist()]
+        self._at_start, self._at_best, self._first_loss = arrays["at_start"], arrays["at_best"], float(arrays["first_loss"])
+        self.start_ndcg, self.best_state = float(self._at_start.mean()), best_state
+        self.best = max(self.history, key=lambda epoch: epoch.valid_ndcg)  # the first of equals, as `take` has it
 
     def restore(self, advice: str) -> None:
         """Give the model the best epoch's parameters.
@@ -162,13 +125,26 @@ class Progress:
                 f"training made the model worse: validation NDCG@20 was {self.start_ndcg:.4f} at the start and {self.best.valid_ndcg:.4f} at "
                 f"best in {len(self.history)} epochs, while the loss went from {self._first_loss:.6g} to {self.history[-1].loss:.6g}. {advice}"
             )
-        self.model.load_state_dict(self._state)
+        self.model.load_state_dict(self.best_state)
+
+
+def sampling_costs_less(n_items: int, negatives: int) -> bool:
+    """Whether the sampled softmax is the cheaper one: a sample brings work of its own, as much as some thousand items more."""
+    return n_items > CROSSOVER * negatives
 
 
 def fit(
-    model: LightGCN, train: sp.csr_matrix, valid: sp.csr_matrix, settings: Settings, report: Callable[[Epoch], None] = lambda epoch: None
+    model: LightGCN,
+    train: sp.csr_matrix,
+    valid: sp.csr_matrix,
+    settings: Settings,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Fitted:
     """Train with Adam, a step for each batch of users.
+
+    Where several processes train (the model's graph says so), each takes the steps of all batches with its own users in them:
+    the sums are those of one process, but for rounding.
 
     Args:
         model: at its start; it holds the best epoch's embeddings at the end.
@@ -176,38 +152,54 @@ def fit(
         valid: (n_users, n_items), decides which epoch is the best.
         settings: how.
         report: called after each epoch.
+        checkpoint: where the state is kept between epochs, if it is.
 
     Raises:
         UserError: the loss is not a number any more, or training did harm.
     """
     began = time.perf_counter()
+    ranks, first, end, device = model.graph.ranks, model.graph.first, model.graph.end, model.graph.device
     degree = np.diff(train.indptr)
     users = np.flatnonzero(degree)
-    n_steps = -(-len(users) // settings.batch_size)
-    weight = torch.from_numpy(np.maximum(degree, 1.0) ** -settings.user_weight_power).float().to(model.graph.device)  # (n_users,)
+    n_steps = min(-(-len(users) // settings.batch_size), settings.epoch_steps)
+    weight = torch.from_numpy(np.maximum(degree, 1.0) ** -settings.user_weight_power).float()  # (n_users,)
+    degree = torch.from_numpy(degree.astype(np.float32))
+    own, own_valid = (train, valid) if ranks.size == 1 else (train[first:end], valid[first:end])
+    sampler = None
+    if settings.softmax == "sampled" or settings.softmax == "auto" and sampling_costs_less(train.shape[1], settings.negatives):
+        sampler = Sampler(train, settings.negatives, settings.seed, ranks)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=settings.epochs * n_steps)
     rng = np.random.default_rng(settings.seed)
 
     def measure() -> dict[str, np.ndarray]:
         with torch.no_grad():
-            return measure_users(dot_scorer(*model()), train, train, valid, [20])[0]
+            scorer = dot_scorer(*model())
+        measured = {name: np.empty(0) for name in MEASURED}
+        if ranks.size == 1 or len(users_to_rank(own_valid, own)):
+            measured = measure_users(scorer, own, own, own_valid, [20])[0]
+        return {name: np.concatenate(ranks.each(measured[name])) for name in MEASURED}
 
     progress = Progress(model, measure)
-    for number in range(1, settings.epochs + 1):
+    checkpoint.restore(model, optimizer, schedule, rng, progress)
+    while not progress.over(settings.epochs, settings.patience):
         losses = []
         for batch in np.array_split(rng.permutation(users), n_steps):
-            index = torch.from_numpy(batch).to(model.graph.device)
+            sample = sampler.draw(batch, len(progress.history) * n_steps + len(losses)) if sampler else None
+            total = total_weight(weight[batch], degree[batch])
+            mine = batch if ranks.size == 1 else batch[(batch >= first) & (batch < end)]
+            rows = torch.from_numpy(mine - first).to(device)
             h_user, h_item = model()
-            loss = softmax_loss(h_user.index_select(0, index) / settings.temperature, h_item, train[batch], weight[index])
-            losses.append(progress.step(loss, f"lr (it is {settings.lr:g})"))
+            h_user = h_user.index_select(0, rows) / settings.temperature
+            loss = softmax_loss(h_user, h_item, own[mine - first], weight[mine].to(device), total=total, sample=sample)
+            losses.append(progress.step(ranks.total(loss.item()), f"lr (it is {settings.lr:g})"))
             optimizer.zero_grad()
             loss.backward()
+            ranks.sum_gradient(model.item_embedding)
             optimizer.step()
             schedule.step()
         report(progress.take(losses))
-        if number - progress.best.epoch >= settings.patience:
-            break
+        checkpoint.write(model, optimizer, schedule, rng, progress)
     progress.restore(
         f"Try a smaller lr (it is {settings.lr:g}), a temperature of .05 to .5 (it is {settings.temperature:g}), "
         f"a smaller weight_decay (it is {settings.weight_decay:g}), or more epochs."

@@ -55,6 +55,9 @@ def run(main: Callable[[], None]) -> None:
         message = mendable(error)
         if debug or message is None:
             raise
+        if "MOVIEREC_STOPPED" in os.environ:  # one of several processes, which torchrun would start again: who started them says it
+            Path(os.environ["MOVIEREC_STOPPED"]).write_text(f"{name}: {message}", encoding="utf-8")
+            sys.exit(0)
         sys.exit(f"{name}: {message}")
 
 

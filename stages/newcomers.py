@@ -1,5 +1,7 @@
 """How well someone new is served: train anew without a tenth of the users, and rank for them from their histories alone."""
 
+import functools
+import shutil
 from pathlib import Path
 
 import _stage
@@ -11,26 +13,32 @@ from movierec.graph import Graph, graph_arrays, stored_graph, train_matrix, weig
 from movierec.history import Known, decayed, history, known_by
 from movierec.interactions import TEMPORAL, to_csr
 from movierec.ranking import rank_everyone
+from movierec.ranks import join
 from movierec.recipe import RECIPE, make_model
 from movierec.storage import read_arrays, read_table, write_arrays
 
 SHARE = 0.1  # of the users, held out
+CHECKPOINTS = Path("data/checkpoints/newcomers")  # of a run that goes on; no output, as DVC would remove it before the next one
 
 
 def main() -> None:
     params = _stage.params("split_strategy", "rating_power", "ease_lambdas", "ease_max_items", *RECIPE)
+    ranks = join(params.device, params.processes)
     whole = stored_graph(read_arrays(Path("data/graph/graph.npz")))
     train, weighted = train_matrix(whole), weighted_matrix(whole)
     rows = [read_table(Path(f"data/split/{part}.parquet")) for part in ("train", "valid")]
     valid, in_time = to_csr(rows[1], *train.shape), params.split_strategy in TEMPORAL
     order = np.random.default_rng(params.seed).permutation(whole.n_users)
     new, old = np.sort(order[: max(int(SHARE * whole.n_users), 1)]), np.sort(order[max(int(SHARE * whole.n_users), 1) :])
-    print(f"{len(old):,} users to train on, {len(new):,} held out")
+    if ranks.leads:
+        print(f"{len(old):,} users to train on, {len(new):,} held out")
 
     arrays = graph_arrays(weighted[old], whole.user_gender[old], whole.item_genres)
     before, at_test = known_by(*train.shape, rows[:1], params.rating_power), known_by(*train.shape, rows, params.rating_power)
     known_old = Known(before.matrix[old], before.history.of(old), np.arange(len(old))) if in_time else None
-    model = make_model(arrays, train[old], valid[old], known_old, params, print).model
+    made = make_model(arrays, train[old], valid[old], known_old, params, functools.partial(print, flush=True), ranks, CHECKPOINTS)
+    if made is None:  # the rest is done once
+        return
     past_old = history(whole.n_users, rows[0]).of(old) if in_time else None
     fitting = Fitting(train[old], past_old, valid[old], print)
     baselines = fit_popularity(fitting) | fit_ease(fitting, params.ease_lambdas, params.ease_max_items)
@@ -42,13 +50,14 @@ def main() -> None:
     else:
         known = Known(weighted[new], before.history.of(new), nobody, whole.user_gender[new])
         history_new = train[new]
-    scorers = {"model": model.scorer(graph, known)}
+    scorers = {"model": made.model.scorer(graph, known)}
     if baselines["ease"].size:
         scorers["EASE"] = linear_scorer(history_new, baselines["ease"])
     scorers["popularity"] = popularity_scorer(baselines["popularity"])
     seen = to_csr(pd.concat(rows), *train.shape)[new]
     ranked = {f"{name}.after_valid": rank_everyone(scorer, seen) for name, scorer in scorers.items()}
     write_arrays(Path("data/rankings/newcomers.npz"), **ranked | {"users.after_valid": new})
+    shutil.rmtree(CHECKPOINTS, ignore_errors=True)
 
 
 if __name__ == "__main__":

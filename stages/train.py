@@ -1,6 +1,7 @@
 """Train the model, and rank with it: taste from the graph, and in time order what comes next; validation alone makes the choices."""
 
 import functools
+import shutil
 from pathlib import Path
 
 import _stage
@@ -11,14 +12,17 @@ from movierec.history import known_by
 from movierec.interactions import TEMPORAL, to_csr
 from movierec.packing import pack, unpack
 from movierec.ranking import MOMENTS, rank_everyone
+from movierec.ranks import join
 from movierec.recipe import RECIPE, make_model
 from movierec.storage import read_arrays, read_table, write_arrays, write_csv
 
 MODEL = Path("models/model.npz")
+CHECKPOINTS = Path("data/checkpoints/train")  # of a run that goes on; no output, as DVC would remove it before the next one
 
 
 def main() -> None:
     params = _stage.params("split_strategy", "rating_power", *RECIPE)
+    ranks = join(params.device, params.processes)
     arrays = stored_graph(read_arrays(Path("data/graph/graph.npz")))
     train = train_matrix(arrays)
     rows = {part: read_table(Path(f"data/split/{part}.parquet")) for part in ("train", "valid")}
@@ -26,7 +30,10 @@ def main() -> None:
         moment: known_by(*train.shape, [rows[part] for part in parts], params.rating_power) if params.split_strategy in TEMPORAL else None
         for moment, parts in MOMENTS.items()
     }
-    made = make_model(arrays, train, to_csr(rows["valid"], *train.shape), known["after_train"], params, functools.partial(print, flush=True))
+    say = functools.partial(print, flush=True)
+    made = make_model(arrays, train, to_csr(rows["valid"], *train.shape), known["after_train"], params, say, ranks, CHECKPOINTS)
+    if made is None:  # the rest is done once
+        return
     user_ids, item_ids = read_table(Path("data/split/users.parquet"))["UserID"], read_table(Path("data/split/items.parquet"))["MovieID"]
     packed = pack(made.model, arrays, user_ids.to_numpy(), item_ids.to_numpy(), vars(params))
     write_arrays(MODEL, **packed)
@@ -35,6 +42,7 @@ def main() -> None:
     seen = {moment: to_csr(pd.concat([rows[part] for part in parts]), *train.shape) for moment, parts in MOMENTS.items()}
     rankings = {f"model.{moment}": rank_everyone(stored.model.scorer(stored.graph, known[moment]), seen[moment]) for moment in MOMENTS}
     write_arrays(Path("data/rankings/model.npz"), **rankings)
+    shutil.rmtree(CHECKPOINTS, ignore_errors=True)
 
 
 if __name__ == "__main__":

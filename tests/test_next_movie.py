@@ -191,13 +191,18 @@ def test_walking_around_a_circle_is_learned(cycle):
     assert evaluate(network.scorer(past), seen, seen, valid, [20])["ndcg@20"] == best, "the best epoch is kept"
 
 
-def test_training_repeats_to_the_byte_for_any_number_of_threads(cycle):
+def test_training_repeats_to_the_byte_for_any_number_of_threads():
+    """On AMD's processors MKL keeps this for products whose sides are all 18 or more: sizes here are as in earnest."""
+    n_items, rng = 64, np.random.default_rng(0)
+    lists = [rng.permutation(n_items)[:40].tolist() for _ in range(60)]
+    seen, valid = (sp.csr_matrix((np.ones(60 * len(at), np.float32), (np.repeat(np.arange(60), len(at)), np.take(lists, at, axis=1).ravel())), shape=(60, n_items)) for at in (range(39), [39]))
     before, results = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 2):
             torch.set_num_threads(threads)
-            network = NextMovie(N_ITEMS, [0.5, 4.0], dim=8, hidden=16, temperature=0.2).start_(cycle[0], 1)
-            fit_next(network, *cycle, SETTINGS)
+            past = of_lists([items[:39] for items in lists])
+            network = NextMovie(n_items, [0.5, 4.0], dim=24, hidden=32, temperature=0.2).start_(past, 1)
+            fit_next(network, past, valid, seen, SETTINGS._replace(negatives=32, batch_steps=400))
             results.append(network.state_dict())
     finally:
         torch.set_num_threads(before)
