@@ -8,6 +8,8 @@ import scipy.sparse as sp
 from movierec.interactions import users_of_items
 from movierec.ranks import ALONE, Ranks
 
+GROUP = 64  # users who share a sample
+
 
 class Sample(NamedTuple):
     """Items, each once."""
@@ -31,45 +33,51 @@ def inclusion(counts: np.ndarray, n: int) -> np.ndarray:
 
 
 class Sampler:
-    """Negatives of a batch: half of them the batch's own items, half drawn by popularity.
+    """Negatives for groups of a batch's users: half of them the group's own items, half drawn by popularity.
 
     In-batch negatives are as popular as what is liked, and so the hardest; those drawn by the root of their popularity
-    bring in the long tail, without which the estimate would rest on a few items of great weight.
+    bring in the long tail, without which the estimate would rest on a few items of great weight. Each group has a
+    sample of its own: what all users of a batch had in common would not average out within a step.
     """
 
     def __init__(self, train: sp.csr_matrix, n: int, seed: int, ranks: Ranks = ALONE):
         """
         Args:
             train: (n_users, n_items), the interactions.
-            n: items per sample, about; at most.
+            n: items per sample, at most.
             seed: of all samples.
             ranks: the processes that train together; each knows the items of its own users alone.
         """
         degree = np.diff(train.indptr)
-        of_one_user = np.repeat(1 / np.maximum(degree, 1), degree)
-        # How probable it is that a random item of a random user is this one.
-        self._drawn = np.bincount(train.indices, of_one_user, minlength=train.shape[1]) / max((degree > 0).sum(), 1)
-        self._wanted = inclusion(users_of_items(train), n - n // 2)
-        self._n_in_batch, self._seed, self._ranks = n // 2, seed, ranks
+        # How probable it is that a random item of a random user is this one, and that a draw by popularity is.
+        self._in_batch = np.bincount(train.indices, np.repeat(1 / np.maximum(degree, 1), degree), minlength=train.shape[1]) / (degree > 0).sum()
+        self._popular = np.sqrt(users_of_items(train) + 1.0)
+        self._popular /= self._popular.sum()
+        self._cumulated = np.cumsum(self._popular)
+        self._per_user, self._drawn, self._seed, self._ranks = max(n // 2 // GROUP, 1), n - n // 2, seed, ranks
         self._first, self._end = ranks.range_of(train)
         self._own = train[self._first : self._end] if ranks.size > 1 else train
 
-    def draw(self, batch: np.ndarray, number: int) -> Sample:
-        """The sample of a batch.
+    def draw(self, batch: np.ndarray, number: int) -> list[Sample]:
+        """A sample for each `GROUP` users of a batch, the last of them maybe fewer.
 
         Args:
-            batch: (n,) users, in random order, each with interactions.
-            number: of the step, from 0; the same number gives the same sample.
+            batch: (n,) users, each with interactions.
+            number: of the step, from 0; the same number gives the same samples.
         """
         rng = np.random.default_rng([self._seed, number])
-        asked = batch[: self._n_in_batch]
-        place = rng.random(len(asked))
-        here = (asked >= self._first) & (asked < self._end)
-        rows = asked[here] - self._first
+        n_groups = -(-len(batch) // GROUP)
+        place, popular = rng.random((len(batch), self._per_user)), rng.random((n_groups, self._drawn))
+        here = np.flatnonzero((batch >= self._first) & (batch < self._end))
+        rows = batch[here] - self._first
         begin, degree = self._own.indptr[rows], np.diff(self._own.indptr)[rows]
-        in_batch = np.zeros(len(self._wanted), bool)
-        in_batch[self._own.indices[begin + (place[here] * degree).astype(np.int64)]] = True
-        chosen = self._ranks.any(in_batch) | (rng.random(len(self._wanted)) < self._wanted)
-        items = np.flatnonzero(chosen)
-        missed = (1 - self._drawn[items]) ** len(asked) * (1 - self._wanted[items])
-        return Sample(items, 1 - missed)
+        own = self._own.indices[begin[:, None] + (place[here] * degree[:, None]).astype(np.int64)]  # (n here, per user)
+        group, own = (np.concatenate(self._ranks.each(part)) for part in (here // GROUP, own.astype(np.int64)))
+        popular = np.minimum(np.searchsorted(self._cumulated, popular), len(self._cumulated) - 1)
+        samples = []
+        for number in range(n_groups):
+            mine = own[group == number]
+            items = np.unique(np.concatenate([mine.ravel(), popular[number]]))
+            missed = (1 - self._in_batch[items]) ** mine.size * (1 - self._popular[items]) ** self._drawn
+            samples.append(Sample(items, 1 - missed))
+        return samples

@@ -3,6 +3,8 @@
 Losses and gradients are computed by hand over chunks of users: no matrix of users x items exists whole.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -65,6 +67,13 @@ class SoftmaxLoss(torch.autograd.Function):
         return grad_user * grad, grad_item * grad, None, None, None
 
 
+class Sampled(NamedTuple):
+    """Users in groups, and each group's sample."""
+
+    samples: list[Sample]
+    bounds: np.ndarray  # (n_groups + 1,): group g is the rows from bounds[g] to bounds[g + 1]
+
+
 class SampledSoftmaxLoss(torch.autograd.Function):
     """The same with the sum over all items estimated from some of them:
 
@@ -76,40 +85,38 @@ class SampledSoftmaxLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx, h_user: torch.Tensor, h_item: torch.Tensor, items: sp.csr_matrix, share: torch.Tensor, sample: Sample, chunk: int
-    ) -> torch.Tensor:
+    def forward(ctx, h_user: torch.Tensor, h_item: torch.Tensor, items: sp.csr_matrix, share: torch.Tensor, sampled: Sampled) -> torch.Tensor:
         """
         Args:
             h_user: (n, dim) float32.
             h_item: (n_items, dim) float32.
             items: (n, n_items), the interactions of the n users.
             share: (n,) float32, w_u / W.
-            sample: of the items.
-            chunk: users at one time.
+            sampled: from which items each user's sum is estimated.
 
         Returns:
             () float32.
         """
         device = h_user.device
-        sampled = torch.from_numpy(sample.items).to(device)
-        h_sampled = h_item.index_select(0, sampled)  # (k, dim)
-        correction = torch.from_numpy(np.log(sample.probability)).float().to(device)
+        grad_user, grad_item = torch.empty_like(h_user), torch.zeros_like(h_item)
         column_of = np.full(h_item.shape[0], -1)
-        column_of[sample.items] = np.arange(len(sample.items))
-        grad_user, grad_sampled = torch.empty_like(h_user), torch.zeros_like(h_sampled)
         of_pairs = []  # d loss / d s_ui of the users' own items
         loss = 0.0
-        for begin in range(0, len(h_user), chunk):
-            at = slice(begin, begin + chunk)
-            u, part = h_user[at], items[at]
-            rows, cols = pairs(part)
+        for sample, begin, end in zip(sampled.samples, sampled.bounds, sampled.bounds[1:]):
+            at = slice(begin, end)
+            u, part = h_user[at], items[begin:end]
+            index = torch.from_numpy(sample.items).to(device)
+            h_sampled = h_item.index_select(0, index)  # (k, dim)
+            correction = torch.from_numpy(np.log(sample.probability)).float().to(device)
+            column_of[sample.items] = np.arange(len(sample.items))
             column = torch.from_numpy(column_of[part.indices])
-            sampled_too = column >= 0  # own items, which are counted as such
-            hidden = rows[sampled_too].to(device), column[sampled_too].to(device)
+            column_of[sample.items] = -1
+            rows, cols = pairs(part)
+            too = column >= 0  # own items that are sampled too, and counted as own
+            hidden = rows[too].to(device), column[too].to(device)
             rows, cols, lengths = rows.to(device), cols.to(device), torch.from_numpy(np.diff(part.indptr)).to(device)
-            w, n_u = share[at].unsqueeze(1), lengths.unsqueeze(1).float()  # (chunk, 1)
-            s = torch.addmm(-correction, u, h_sampled.T)  # (chunk, k)
+            w, n_u = share[at].unsqueeze(1), lengths.unsqueeze(1).float()  # (n, 1)
+            s = torch.addmm(-correction, u, h_sampled.T)  # (n, k)
             s[hidden] = -torch.inf
             positive = (u.index_select(0, rows) * h_item.index_select(0, cols)).sum(dim=1)
             top = torch.maximum(s.amax(dim=1), torch.segment_reduce(positive, "max", lengths=lengths))
@@ -122,18 +129,17 @@ class SampledSoftmaxLoss(torch.autograd.Function):
             s *= per_z
             of_pairs.append((positive.exp_() * per_z.squeeze(1)[rows] - w.squeeze(1)[rows]).cpu().numpy())
             torch.mm(s, h_sampled, out=grad_user[at])
-            grad_sampled.addmm_(s.T, u)
+            grad_item.index_add_(0, index, s.T @ u)
         own = sp.csr_matrix((np.concatenate([*of_pairs, np.empty(0, np.float32)]), items.indices, items.indptr), shape=items.shape)
         grad_user += torch_sum(own, device)(h_item)
-        grad_item = torch_sum(own.T.tocsr(), device)(h_user)
-        grad_item.index_add_(0, sampled, grad_sampled)
+        grad_item += torch_sum(own.T.tocsr(), device)(h_user)
         ctx.save_for_backward(grad_user, grad_item)
         return h_user.new_tensor(loss)
 
     @staticmethod
     def backward(ctx, grad: torch.Tensor):
         grad_user, grad_item = ctx.saved_tensors
-        return grad_user * grad, grad_item * grad, None, None, None, None
+        return grad_user * grad, grad_item * grad, None, None, None
 
 
 def degrees(items: sp.csr_matrix) -> torch.Tensor:
@@ -153,7 +159,7 @@ def softmax_loss(
     weight: torch.Tensor,
     chunk: int = CHUNK,
     total: float | None = None,
-    sample: Sample | None = None,
+    sampled: Sampled | None = None,
 ) -> torch.Tensor:
     """The loss of a batch, or of this process' part of one, () float32.
 
@@ -164,9 +170,9 @@ def softmax_loss(
         weight: (n,) float32, w_u, of each of a user's interactions.
         chunk: users at one time.
         total: W of the whole batch, where the n users are a part of it.
-        sample: of the items, to estimate the sum over all from; None for the exact softmax.
+        sampled: the items to estimate the sum over all from; None for the exact softmax.
     """
     share = weight / (total_weight(weight, degrees(items).to(weight.device)) if total is None else total)
-    if sample is None:
+    if sampled is None:
         return SoftmaxLoss.apply(h_user, h_item, items, share, chunk)
-    return SampledSoftmaxLoss.apply(h_user, h_item, items, share, sample, chunk)
+    return SampledSoftmaxLoss.apply(h_user, h_item, items, share, sampled)

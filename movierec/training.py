@@ -16,8 +16,8 @@ from movierec.errors import UserError
 from movierec.lightgcn import LightGCN
 from movierec.metrics import users_to_rank
 from movierec.ranking import dot_scorer, measure_users
-from movierec.sampling import Sampler
-from movierec.softmax import softmax_loss, total_weight
+from movierec.sampling import GROUP, Sampler
+from movierec.softmax import Sampled, softmax_loss, total_weight
 
 SELECT_ON = "ndcg@20"  # the validation metric that picks the epoch
 MEASURED = (SELECT_ON, "recall@20")  # on validation, after each epoch
@@ -185,13 +185,15 @@ def fit(
     while not progress.over(settings.epochs, settings.patience):
         losses = []
         for batch in np.array_split(rng.permutation(users), n_steps):
-            sample = sampler.draw(batch, len(progress.history) * n_steps + len(losses)) if sampler else None
+            samples = sampler.draw(batch, len(progress.history) * n_steps + len(losses)) if sampler else None
             total = total_weight(weight[batch], degree[batch])
-            mine = batch if ranks.size == 1 else batch[(batch >= first) & (batch < end)]
+            place = np.flatnonzero((batch >= first) & (batch < end))  # of this process' users
+            mine = batch[place]
+            sampled = sampler and Sampled(samples, np.searchsorted(place, GROUP * np.arange(len(samples) + 1)))
             rows = torch.from_numpy(mine - first).to(device)
             h_user, h_item = model()
             h_user = h_user.index_select(0, rows) / settings.temperature
-            loss = softmax_loss(h_user, h_item, own[mine - first], weight[mine].to(device), total=total, sample=sample)
+            loss = softmax_loss(h_user, h_item, own[mine - first], weight[mine].to(device), total=total, sampled=sampled)
             losses.append(progress.step(ranks.total(loss.item()), f"lr (it is {settings.lr:g})"))
             optimizer.zero_grad()
             loss.backward()
