@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from in_memory import clean_folder, index_interactions, rows_of, split
 from stage_runner import run_stage, run_until, set_up
 
 from movierec.archives import extract
-from movierec.cleaning import clean
 from movierec.errors import UserError
-from movierec.interactions import index_interactions, split
 from movierec.movielens import LAYOUTS, read_folder
 
 ID = "is not a whole number from 0 to 2147483647"
@@ -55,7 +54,7 @@ def write(folder, files):
 
 
 def cleaned(folder, files, max_rejected=1.0):
-    return clean(read_folder(write(folder, files)), max_rejected)
+    return clean_folder(write(folder, files), max_rejected)
 
 
 def set_aside(found):
@@ -168,7 +167,7 @@ def test_another_separator_is_named_with_the_one_that_is_wanted(tmp_path, layout
     body = text.split("\n", 1)[1] if header else text
     wrong = (text.split("\n", 1)[0] + "\n" if header else "") + body.replace(SEPARATOR[layout], ";")
     with pytest.raises(UserError) as error:
-        read_folder(write(tmp_path, GOOD[layout] | {path.name: wrong}))
+        cleaned(tmp_path, GOOD[layout] | {path.name: wrong})
     first = body.split("\n")[0].replace(SEPARATOR[layout], ";")
     assert str(error.value) == f"{path}: each line must be 4 fields with {SHOWN[layout]} between them, but none is; line {1 + header} is '{first}'."
 
@@ -198,7 +197,7 @@ def test_no_header_where_there_should_be_one_is_named(tmp_path, layout, message)
 def test_a_header_alone_is_named(tmp_path, layout):
     name = RATINGS[layout]
     with pytest.raises(UserError) as error:
-        read_folder(write(tmp_path, GOOD[layout] | {name: GOOD[layout][name].split("\n", 1)[0] + "\n"}))
+        cleaned(tmp_path, GOOD[layout] | {name: GOOD[layout][name].split("\n", 1)[0] + "\n"})
     assert str(error.value) == f"{tmp_path / name} has a header and no rows; fetch the data set again."
 
 
@@ -222,7 +221,7 @@ def test_a_file_that_is_missing_leaves_a_layout_that_is_not_known_or_a_file_to_f
     layout = next(layout for layout, files in GOOD.items() if name in files)
     write(tmp_path, {other: text for other, text in GOOD[layout].items() if other != name})
     if name in ("users.dat", "x.item"):  # without these it is another layout, or they are not needed
-        assert len(read_folder(tmp_path).ratings.rows) == 2
+        assert len(rows_of(read_folder(tmp_path).ratings)) == 2
         return
     with pytest.raises(UserError, match=f"^{tmp_path} holds no data set in a known layout. Known ones: 1m: users.dat, movies.dat, ratings.dat; "):
         read_folder(tmp_path)
