@@ -66,6 +66,11 @@ class LinesFile(NamedTuple):
     encoding: str
     form: Form
 
+    @property
+    def first(self) -> int:
+        """Number of the first line that is no header."""
+        return 1 + self.form.header
+
     def blocks(self, size: int = BLOCK) -> Iterator[Block]:
         """The file's lines but for the header.
 

@@ -5,7 +5,7 @@ Users and movies are judged whole; ratings block by block, so that they need not
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from movierec.blocks import BLOCK, TEXTS, Block, LinesFile, parse_numbers, side_by_side
-from movierec.delimited import BROKEN_COLUMNS, Table, no_fields, parse_lines
+from movierec.delimited import BROKEN_COLUMNS, Table, no_fields, parse_lines, texts
 from movierec.engine import BATCH, ROW, Engine
 from movierec.errors import UserError
 from movierec.movielens import Tables, without_file
+from movierec.own_data import CsvRows, ParquetRows
 from movierec.storage import TableWriter, scratch_folder, write_csv_parts, writing_table
 
 GENDERS = ("F", "M", "unknown")
@@ -50,13 +51,14 @@ RATINGS = pa.DataFrameSchema(
     {
         "UserID": pa.Column("int32", pa.Check.in_range(0, MAX_ID)),
         "MovieID": pa.Column("int32", pa.Check.in_range(0, MAX_ID)),
-        "Rating": pa.Column("float32", pa.Check.in_range(MIN_RATING, MAX_RATING)),
+        "Rating": pa.Column("float32", pa.Check.gt(0)),  # stars, 0.5 to 5, or a weight
         "Timestamp": pa.Column("int64", pa.Check.in_range(0, MAX_TIMESTAMP)),
     },
     strict=True,
 )
 
 
+NAME = {"Name": pa.Column("str", pa.Check.str_length(min_value=1), unique=True)}  # an id of users or movies, where theirs are text
 RATING_TYPES = {name: str(column.dtype) for name, column in RATINGS.columns.items()}
 
 
@@ -71,14 +73,11 @@ class Cleaned(NamedTuple):
     by_movie: np.ndarray
 
 
-# Reasons to reject a rating, of which the first counts that fits a row.
-OWN_REASONS = (
-    "UserID is not a whole number from 0 to 2147483647",
-    "MovieID is not a whole number from 0 to 2147483647",
-    "Rating is not in whole or half stars from 0.5 to 5",
-    "Timestamp is not in seconds from 0 to 4294967296",
-    "movie not in the movies table",
-)
+# Reasons to reject a rating by itself, beside those of its ids (`Ids.reason`).
+STARS_REASON = "Rating is not in whole or half stars from 0.5 to 5"
+WEIGHT_REASON = "weight is not a number above 0"
+TIME_REASON = "Timestamp is not in seconds from 0 to 4294967296"
+UNKNOWN_REASON = "movie not in the movies table"
 AGAIN = "the user rated the movie again, later"  # the one reason that says nothing against the file
 STRANGER = "user not in the users table"
 SHOWN = 200  # characters of a rejected row
@@ -150,10 +149,6 @@ class Numbers(NamedTuple):
     bad: np.ndarray  # bool: where it is none of those allowed
 
 
-def texts(column: pd.Series) -> arrow.Array:
-    return arrow.array(column, type=arrow.string())
-
-
 def whole_numbers(text: arrow.Array, high: int) -> Numbers:
     """Text as int64, and where it is not a whole number from 0 to `high` (0 there)."""
     fits = pc.match_substring_regex(text, r"^[0-9]{1,18}$")
@@ -168,6 +163,19 @@ def star_numbers(text: arrow.Array) -> Numbers:
     numbers = pc.cast(pc.if_else(fits, text, "0"), arrow.float32()).to_numpy(zero_copy_only=False)
     bad = ~fits.to_numpy(zero_copy_only=False) | (numbers < MIN_RATING) | (numbers > MAX_RATING) | (numbers * 2 % 1 != 0)
     return Numbers(np.where(bad, np.float32(0), numbers), bad)
+
+
+def weight_numbers(text: arrow.Array) -> Numbers:
+    """Text as float32, and where it is not a number above 0 (0 there)."""
+    fits = pc.match_substring_regex(text, r"^[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?$")
+    numbers = pc.cast(pc.if_else(fits, text, "0"), arrow.float64()).to_numpy(zero_copy_only=False)
+    bad = ~((numbers > np.finfo(np.float32).tiny) & (numbers < np.finfo(np.float32).max))
+    return Numbers(np.where(bad, 0, numbers).astype(np.float32), bad)
+
+
+def seconds(text: arrow.Array) -> Numbers:
+    """Times. RecBole writes them as floats at times; a fraction of zeros says nothing."""
+    return whole_numbers(pc.replace_substring_regex(text, r"\.0+$", ""), MAX_TIMESTAMP)
 
 
 def clean(tables: Tables, max_rejected: float, folder: Path, block_size: int = BLOCK) -> Cleaned:
@@ -187,12 +195,15 @@ def clean(tables: Tables, max_rejected: float, folder: Path, block_size: int = B
     """
     ratings = folder / "ratings.parquet"
     with scratch_folder(ratings) as scratch, Engine(scratch) as engine:
-        movies, movie_judge = clean_movies(tables.movies) if tables.movies else (None, None)
-        ratings_judge = RatingsJudge(engine, tables.ratings, block_size, None if movies is None else movies["MovieID"].to_numpy())
+        own = not isinstance(tables.ratings, LinesFile)
+        user_ids, movie_ids = ids_of(tables, block_size) if own else (Ids("UserID"), Ids("MovieID"))
+        reader = (OwnReader if own else Reader)(tables.ratings, user_ids, movie_ids, with_rated=tables.movies is None)
+        movies, movie_judge = clean_movies(tables.movies, movie_ids) if tables.movies else (None, None)
+        ratings_judge = RatingsJudge(engine, reader, block_size, None if movies is None else movies["MovieID"].to_numpy())
         with writing_table(scratch / "judged.parquet", RATING_TYPES) as writer:
             ratings_judge.judge(writer)
         if movies is None:
-            movies, movie_judge = clean_movies(rated_movies(ratings_judge.rated))
+            movies, movie_judge = clean_movies(rated_movies(ratings_judge.rated, movie_ids, "" if own else "movie "), movie_ids)
         engine.open("judged", scratch / "judged.parquet")
         users, user_judge = clean_users(tables.users)
         left_out = ratings_judge.reject_together(users["UserID"].to_numpy() if len(tables.users.rows) else None)
@@ -205,14 +216,14 @@ def clean(tables: Tables, max_rejected: float, folder: Path, block_size: int = B
             (scratch / "judged.parquet").replace(ratings)
         engine.open("kept", ratings)
         stars, n_stars = engine.arrays("SELECT Rating, count(*) FROM kept GROUP BY Rating ORDER BY Rating")
-        user_ids, by_user = engine.arrays("SELECT UserID, count(*) FROM kept GROUP BY UserID ORDER BY UserID")
+        rated_by, by_user = engine.arrays("SELECT UserID, count(*) FROM kept GROUP BY UserID ORDER BY UserID")
         (by_movie,) = engine.arrays("SELECT count(*) FROM kept GROUP BY MovieID ORDER BY MovieID")
         if not len(tables.users.rows):
-            users = pd.DataFrame({"UserID": user_ids, "Gender": pd.Series("unknown", index=range(len(user_ids)), dtype="str")})
+            users = pd.DataFrame({"UserID": rated_by, "Gender": pd.Series("unknown", index=range(len(rated_by)), dtype="str"), **user_ids.names_of(rated_by)})
         write_csv_parts([pd.concat([user_judge.rejected, movie_judge.rejected]), *ratings_judge.rejected()], folder / "rejected.csv")
     return Cleaned(
-        USERS.validate(users),
-        MOVIES.validate(movies),
+        (USERS.add_columns(NAME) if "Name" in users else USERS).validate(users),
+        (MOVIES.add_columns(NAME) if "Name" in movies else MOVIES).validate(movies),
         {judge.name: judge.summary() for judge in (user_judge, movie_judge)} | {"ratings": ratings_judge.summary},
         pd.DataFrame({"rating": stars, "ratings": n_stars}), by_user, by_movie,
     )  # fmt: skip
@@ -235,11 +246,11 @@ def spread(bad: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return out
 
 
-def clean_movies(table: Table) -> tuple[pd.DataFrame, Judge]:
+def clean_movies(table: Table, movie_ids: "Ids") -> tuple[pd.DataFrame, Judge]:
     """Movies, with the year split from the title: 'Heat (1995)' is 'Heat' of 1995."""
     judge, raw = Judge("movies", table), table.rows
-    ids, bad = whole_numbers(texts(raw["MovieID"]), MAX_ID)
-    judge.reject(bad, "MovieID is not a whole number from 0 to 2147483647")
+    ids, bad = movie_ids.numbers(texts(raw["MovieID"]))
+    judge.reject(bad, movie_ids.reason)
     judge.reject(raw["Title"].str.strip().eq(""), "no title")
     judge.reject(spread(pd.Series(ids[judge.kept]).duplicated().to_numpy(), judge.kept), "MovieID stands twice")
     kept = raw[judge.kept]
@@ -247,6 +258,7 @@ def clean_movies(table: Table) -> tuple[pd.DataFrame, Judge]:
     year = pd.to_numeric(parts["year"]).where(lambda y: y.between(1850, 2150)).astype("Int16")
     title = parts["title"].where(year.notna() & parts["title"].ne(""), kept["Title"]).str.strip()
     movies = pd.DataFrame({"MovieID": ids[judge.kept].astype("int32"), "Title": title.astype("str"), "Year": year, "Genres": kept["Genres"].astype("str")})
+    movies = movies.assign(**movie_ids.names_of(ids[judge.kept]))
     return movies.sort_values("MovieID", ignore_index=True), judge
 
 
@@ -261,11 +273,53 @@ def clean_users(table: Table) -> tuple[pd.DataFrame, Judge]:
     return users.sort_values("UserID", ignore_index=True), judge
 
 
-def rated_movies(rated: dict[str, int]) -> Table:
+def rated_movies(rated: dict[str, int], movie_ids: "Ids", titled: str) -> Table:
     """The movies that were rated, where no table names any: MovieID as it is written, to the line where it stands first."""
-    ids = [text for text in rated if re.fullmatch("[0-9]+", text)]  # the other ratings have a reason of their own
-    rows = pd.DataFrame({"line": [rated[text] for text in ids], "MovieID": ids, "Title": [f"movie {text}" for text in ids], "Genres": ""})
+    if movie_ids.names is None:
+        rated = {text: line for text, line in rated.items() if re.fullmatch("[0-9]+", text)}  # the other ratings have a reason of their own
+    ids = [text for text in rated if text]
+    rows = pd.DataFrame({"line": [rated[text] for text in ids], "MovieID": ids, "Title": [f"{titled}{text}" for text in ids], "Genres": ""})
     return without_file(rows.astype({"line": "int64", "MovieID": "str", "Title": "str", "Genres": "str"}))
+
+
+class Ids(NamedTuple):
+    """How the ids of users or movies become numbers."""
+
+    column: str
+    names: arrow.Array | None = None  # where they are text: all of them, sorted; an id's number is its place. None: they are numbers
+
+    @property
+    def reason(self) -> str:
+        return f"{self.column} is {f'not a whole number from 0 to {MAX_ID}' if self.names is None else 'missing'}"
+
+    def numbers(self, text: arrow.Array) -> Numbers:
+        """Ids as they are written, as int64; bad where there is none."""
+        if self.names is None:
+            return whole_numbers(text, MAX_ID)
+        places = pc.index_in(text, value_set=self.names)
+        return Numbers(pc.fill_null(places, 0).to_numpy().astype(np.int64), pc.is_null(places).to_numpy(zero_copy_only=False))
+
+    def names_of(self, numbers: np.ndarray) -> dict[str, pd.Series]:
+        """A column `Name`, where ids are text; else none."""
+        return {} if self.names is None else {"Name": self.names.take(arrow.array(numbers)).to_pandas().astype("str").to_numpy()}
+
+
+def ids_of(tables: Tables, block_size: int) -> tuple[Ids, Ids]:
+    """Those of users and of movies in a table of one's own: numbers if every one is a whole number that fits, else text."""
+    found: dict[str, set[str]] = {"UserID": set(), "MovieID": set(tables.movies.rows["MovieID"]) if tables.movies else set()}
+
+    def texts_in(block) -> dict[str, list[str]]:
+        _, columns, _ = tables.ratings.columns(block)
+        return {name: columns[name].dictionary.to_pylist() for name in found}
+
+    for block in side_by_side(texts_in, tables.ratings.blocks(block_size)):
+        for name, different in block.items():
+            found[name].update(different)
+    ids = []
+    for name, different in found.items():
+        names = arrow.array(sorted(different - {""}), type=arrow.string())
+        ids.append(Ids(name, names if whole_numbers(names, MAX_ID).bad.any() else None))
+    return ids[0], ids[1]
 
 
 class Ratings(NamedTuple):
@@ -280,49 +334,90 @@ class Ratings(NamedTuple):
     rated: dict[str, int]  # MovieID as it is written, to the line where it stands first; empty unless asked for
 
 
-def read_ratings(file: LinesFile, block: Block, with_rated: bool) -> Ratings:
-    """The fast way where a block holds plain numbers alone, else with care: both give the same."""
-    types = {"UserID": arrow.int64(), "MovieID": TEXTS if with_rated else arrow.int64(), "Rating": TEXTS, "Timestamp": arrow.int64()}
-    table = parse_numbers(block, file.form, types)
-    return read_with_care(file, block, with_rated) if table is None else of_plain_numbers(table, block, with_rated)
+class Reader:
+    """Reads ratings with the columns of MovieLens, the fast way where a block holds plain numbers alone, else with care: both give the same."""
+
+    stars_reason = STARS_REASON
+
+    def __init__(self, file: LinesFile, user_ids: Ids, movie_ids: Ids, with_rated: bool):
+        """
+        Args:
+            file: of ratings.
+            user_ids, movie_ids: how they become numbers.
+            with_rated: whether to say which movies are rated.
+        """
+        self.file, self.user_ids, self.movie_ids, self.with_rated = file, user_ids, movie_ids, with_rated
+
+    def read(self, block: Block) -> Ratings:
+        """A block's ratings."""
+        movies = TEXTS if self.with_rated else arrow.int64()
+        table = parse_numbers(block, self.file.form, {"UserID": arrow.int64(), "MovieID": movies, "Rating": TEXTS, "Timestamp": arrow.int64()})
+        return self._with_care(block) if table is None else self._of_plain_numbers(table, block)
+
+    def _of_plain_numbers(self, table: arrow.Table, block: Block) -> Ratings:
+        line = np.arange(block.first, block.first + len(table))
+        movie, rated = table["MovieID"], {}
+        if self.with_rated:
+            rated = first_lines(movie.chunk(0), line)
+            movie = of_texts(movie.chunk(0), self.movie_ids.numbers)
+        else:
+            movie = within(movie.to_numpy(), MAX_ID)
+        stars = of_texts(table["Rating"].chunk(0), star_numbers)
+        return Ratings(line, within(table["UserID"].to_numpy(), MAX_ID), movie, stars, within(table["Timestamp"].to_numpy(), MAX_TIMESTAMP), NOT_BROKEN, rated)
+
+    def _with_care(self, block: Block) -> Ratings:
+        rows, broken = parse_lines(self.file.text(block), self.file.form, block.first)
+        first = rows.drop_duplicates("MovieID")
+        return Ratings(
+            rows["line"].to_numpy(), self.user_ids.numbers(texts(rows["UserID"])), self.movie_ids.numbers(texts(rows["MovieID"])),
+            star_numbers(texts(rows["Rating"])), seconds(texts(rows["Timestamp"])), broken,
+            dict(zip(first["MovieID"], first["line"])) if self.with_rated else {},
+        )  # fmt: skip
 
 
-def of_plain_numbers(table: arrow.Table, block: Block, with_rated: bool) -> Ratings:
-    """From what `parse_numbers` gives."""
-    line = np.arange(block.first, block.first + len(table))
-    user, time = (Numbers(column, column > high) for column, high in ((table["UserID"].to_numpy(), MAX_ID), (table["Timestamp"].to_numpy(), MAX_TIMESTAMP)))
-    movie, rated = table["MovieID"], {}
-    if with_rated:
-        (chunk,) = movie.chunks
-        first = np.empty(len(chunk.dictionary), np.int64)
-        first[chunk.indices.to_numpy()[::-1]] = line[::-1]  # of several, the last one that is written stays
-        rated = dict(zip(chunk.dictionary.to_pylist(), first.tolist()))
-        movie = of_texts(movie, whole_numbers(chunk.dictionary, MAX_ID))
-    else:
-        movie = Numbers(movie.to_numpy(), movie.to_numpy() > MAX_ID)
-    return Ratings(line, user, movie, of_texts(table["Rating"], star_numbers(table["Rating"].chunk(0).dictionary)), time, NOT_BROKEN, rated)
+class OwnReader(Reader):
+    """Reads a table of one's own."""
+
+    file: ParquetRows | CsvRows
+
+    @property
+    def stars_reason(self) -> str:
+        return WEIGHT_REASON if "Weight" in self.file.names else STARS_REASON
+
+    def read(self, block) -> Ratings:
+        """A block's ratings."""
+        line, columns, broken = self.file.columns(block)
+        if "Weight" in columns:
+            stars = of_texts(columns["Weight"], weight_numbers)
+        elif "Rating" in columns:
+            stars = of_texts(columns["Rating"], star_numbers)
+        else:  # whoever says only that, not how much, likes it: whatever min_rating is
+            stars = Numbers(np.full(len(line), MAX_RATING, np.float32), np.zeros(len(line), bool))
+        time = columns.get("Timestamp")
+        if time is None:
+            time = Numbers(np.zeros(len(line), np.int64), np.zeros(len(line), bool))
+        else:
+            time = seconds(time) if arrow.types.is_string(time.type) else within(time.to_numpy(), MAX_TIMESTAMP)
+        user, movie = of_texts(columns["UserID"], self.user_ids.numbers), of_texts(columns["MovieID"], self.movie_ids.numbers)
+        return Ratings(line, user, movie, stars, time, broken, first_lines(columns["MovieID"], line) if self.with_rated else {})
 
 
-def of_texts(column: arrow.ChunkedArray, numbers: Numbers) -> Numbers:
+def within(column: np.ndarray, high: int) -> Numbers:
+    """Whole numbers from 0 on, and where they are above `high`."""
+    return Numbers(column, column > high)
+
+
+def of_texts(column: arrow.DictionaryArray, numbers: Callable[[arrow.Array], Numbers]) -> Numbers:
     """A column's numbers from those of the texts in it that differ."""
-    indices = column.chunk(0).indices.to_numpy()
-    return Numbers(numbers.value[indices], numbers.bad[indices])
+    indices, of = column.indices.to_numpy(), numbers(column.dictionary)
+    return Numbers(of.value[indices], of.bad[indices])
 
 
-def read_with_care(file: LinesFile, block: Block, with_rated: bool) -> Ratings:
-    """From text, field by field."""
-    rows, broken = parse_lines(file.text(block), file.form, block.first)
-    first = rows.drop_duplicates("MovieID")
-    return Ratings(
-        rows["line"].to_numpy(),
-        whole_numbers(texts(rows["UserID"]), MAX_ID),
-        whole_numbers(texts(rows["MovieID"]), MAX_ID),
-        star_numbers(texts(rows["Rating"])),
-        # RecBole writes times as floats at times; a fraction of zeros says nothing.
-        whole_numbers(texts(rows["Timestamp"].str.replace(r"\.0+$", "", regex=True)), MAX_TIMESTAMP),
-        broken,
-        dict(zip(first["MovieID"], first["line"])) if with_rated else {},
-    )  # fmt: skip
+def first_lines(column: arrow.DictionaryArray, line: np.ndarray) -> dict[str, int]:
+    """Each text of a column, to the line where it stands first."""
+    first = np.empty(len(column.dictionary), np.int64)
+    first[column.indices.to_numpy()[::-1]] = line[::-1]  # of several, the last one that is written stays
+    return dict(zip(column.dictionary.to_pylist(), first.tolist()))
 
 
 class Judged(NamedTuple):
@@ -339,15 +434,17 @@ class Judged(NamedTuple):
 class RatingsJudge:
     """Judges a file of ratings, block by block, and then what only the whole file can tell."""
 
-    def __init__(self, engine: Engine, file: LinesFile, block_size: int, known_movies: np.ndarray | None):
+    def __init__(self, engine: Engine, reader: Reader, block_size: int, known_movies: np.ndarray | None):
         """
         Args:
             engine: that keeps the rejected rows.
-            file: of ratings.
+            reader: of the file.
             block_size: bytes.
             known_movies: MovieIDs; None where the movies are those that are rated.
         """
-        self.engine, self.file, self.block_size, self.known_movies = engine, file, block_size, known_movies
+        self.engine, self.reader, self.block_size, self.known_movies = engine, reader, block_size, known_movies
+        self.file = reader.file
+        self.own_reasons = (reader.user_ids.reason, reader.movie_ids.reason, reader.stars_reason, TIME_REASON, UNKNOWN_REASON)
         engine.keep("rejected", REJECTED.empty_table())
         self.n_lines = self.n_kept = 0
         self.last_pair, self.rising = -1, True  # whether each pair up to now is above the one before it, so that none stands twice
@@ -369,13 +466,13 @@ class RatingsJudge:
             self.n_lines, n_broken = self.n_lines + block.n_lines, n_broken + block.n_broken
             for movie, line in block.rated.items():
                 self.rated.setdefault(movie, line)
-        if n_broken == self.n_lines:
+        if n_broken == self.n_lines:  # a file of lines, then
             ((line, row),) = self.engine.ask("SELECT line, row FROM rejected ORDER BY line LIMIT 1")
             raise no_fields(self.file.path, self.file.form, line, row)
         self.n_kept = writer.n_rows
 
     def _judged(self, block: Block) -> Judged:
-        found = read_ratings(self.file, block, with_rated=self.known_movies is None)
+        found = self.reader.read(block)
         unknown = np.zeros(len(found.line), bool) if self.known_movies is None else ~np.isin(found.movie.value, self.known_movies)
         bad = (found.user.bad, found.movie.bad, found.stars.bad, found.time.bad, unknown)
         any_bad = np.logical_or.reduce(bad)
@@ -386,7 +483,7 @@ class RatingsJudge:
         rejected = found.broken
         if any_bad.any():
             lines = found.line[any_bad]
-            reasons = np.array(OWN_REASONS, object)[np.argmax([of[any_bad] for of in bad], axis=0)]
+            reasons = np.array(self.own_reasons, object)[np.argmax([of[any_bad] for of in bad], axis=0)]
             judged = pd.DataFrame({"line": lines, "reason": reasons, "row": self.file.rows(block, lines)})
             rejected = pd.concat([judged, found.broken], ignore_index=True).sort_values("line")
         pairs = found.user.value[~any_bad] * (MAX_ID + 1) + found.movie.value[~any_bad]
@@ -424,9 +521,8 @@ class RatingsJudge:
     def _lines_of(self, rows: np.ndarray) -> np.ndarray:
         """The lines that some of the kept rows stand on, by what was rejected before each."""
         rejected = self.engine.arrays("SELECT line FROM rejected ORDER BY line")[0]
-        first = 1 + self.file.form.header
-        kept_before = rejected - first - np.arange(len(rejected))
-        return first + rows + np.searchsorted(kept_before, rows, side="right")
+        kept_before = rejected - self.file.first - np.arange(len(rejected))
+        return self.file.first + rows + np.searchsorted(kept_before, rows, side="right")
 
     @functools.cached_property
     def reasons(self) -> list[tuple[str, int, int, str]]:

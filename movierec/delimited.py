@@ -143,6 +143,12 @@ def parse_lines(text: str, form: Form, first: int = 1) -> tuple[pd.DataFrame, pd
     return rows, pd.DataFrame([(number + first - 1, *rest) for number, *rest in broken], columns=BROKEN_COLUMNS)
 
 
+def texts(column: pd.Series) -> pa.Array:
+    """A column of text for PyArrow, in one piece."""
+    array = pa.array(column, type=pa.string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
 def no_rows(path: Path) -> UserError:
     return UserError(f"{path} has a header and no rows; fetch the data set again.")
 

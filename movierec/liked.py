@@ -80,6 +80,14 @@ class Liked:
             left = rows[whole:]
         yield left
 
+    def check_has_times(self, strategy: str) -> None:
+        """
+        Raises:
+            UserError: the ratings are without times.
+        """
+        if self.engine.ask("SELECT max(Timestamp) FROM liked") == [(0,)]:
+            raise UserError(f"split_strategy {strategy} follows time, but the ratings have none; add a timestamp to each, or set it to random in params.yaml.")
+
     def time_at(self, place: int) -> int:
         """The time of the interaction at a place, from 0, in the order of time alone."""
         ((time,),) = self.engine.ask("SELECT Timestamp FROM liked ORDER BY Timestamp LIMIT 1 OFFSET ?", place)

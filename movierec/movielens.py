@@ -22,6 +22,7 @@ import pandas as pd
 from movierec.blocks import LinesFile, lines_file
 from movierec.delimited import BROKEN_COLUMNS, Form, Table, parse_delimited, read_text
 from movierec.errors import UserError
+from movierec.own_data import CsvRows, ParquetRows, read_interactions, read_items
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens/{name}.zip"
 
@@ -74,7 +75,7 @@ class Tables(NamedTuple):
 
     users: Table
     movies: Table | None  # None: those that are rated, known by their ids
-    ratings: LinesFile
+    ratings: LinesFile | ParquetRows | CsvRows  # lines of RATING_COLUMNS, or a table of one's own
 
 
 def without_file(rows: pd.DataFrame) -> Table:
@@ -170,6 +171,21 @@ def only_file(folder: Path, pattern: str) -> Path:
     return files[0]
 
 
+def read_own(folder: Path) -> Tables:
+    """A table of interactions, and perhaps one of items."""
+    interactions = read_interactions(only_table(folder, "interactions"))
+    items = read_items(only_table(folder, "items")) if list(folder.glob("items.*")) else None
+    return Tables(no_users(), items, interactions)
+
+
+def only_table(folder: Path, name: str) -> Path:
+    """The one file of that name, CSV or Parquet."""
+    path = only_file(folder, f"{name}.*")
+    if path.suffix not in (".csv", ".parquet"):
+        raise UserError(f"{path} must be {name}.csv or {name}.parquet.")
+    return path
+
+
 def read_atomic(path: Path, wanted: dict[str, tuple[str, ...]]) -> Table:
     """One RecBole file; the columns that it lacks are ""."""
     text = read_text(path, "utf-8")
@@ -217,6 +233,7 @@ LAYOUTS = {
     "100k": Layout(("u.data", "u.item", "u.user"), 3, read_100k),
     "csv": Layout(("movies.csv", "ratings.csv"), 2, read_csv),
     "recbole": Layout(("*.inter", "*.item", "*.user"), 1, read_recbole),
+    "table": Layout(("interactions.*", "items.*"), 1, read_own),
 }
 
 

@@ -23,6 +23,8 @@ def main() -> None:
     check_table(RATINGS)
     with scratch_folder(SPLIT / "train.parquet") as scratch, Engine(scratch) as engine, contextlib.ExitStack() as all_written:
         liked = Liked(engine, RATINGS, params.min_rating, params.k_core)
+        if strategy.name in TEMPORAL:
+            liked.check_has_times(strategy.name)
         divider = Divider(strategy, params.seed, liked.time_at, liked.n)
         present, months = Presence(len(liked.user_ids), len(liked.item_ids)), np.zeros((3, N_MONTHS), int)
         writers = [all_written.enter_context(writing_table(SPLIT / f"{name}.parquet", INTERACTION_TYPES)) for name in Split._fields]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from movierec import cleaning
+from movierec import cleaning, own_data
 from movierec.blocks import TEXTS, Block, LinesFile, blocks_of, parse_numbers, side_by_side
 from movierec.cleaning import clean
 from movierec.delimited import Form, read_text
@@ -65,6 +65,8 @@ LAYOUTS = {
     "1m": ("::", "ratings.dat", "", {"users.dat": "1::F::1::1::1\n2::M::1::1::1\n", "movies.dat": "1::A::\n2::B::\n3::C::\n"}),
     "csv": (",", "ratings.csv", "userId,movieId,rating,timestamp\n", {"movies.csv": "movieId,title,genres\n1,A,\n2,B,\n3,C,\n"}),
     "recbole": ("\t", "x.inter", "timestamp:float\tuser_id:token\titem_id:token\trating:float\n", {}),
+    "table": (",", "interactions.csv", "user,item,rating,timestamp\n", {}),
+    "table with items": (",", "interactions.csv", "user,item,rating,timestamp\n", {"items.csv": "item,title\n1,A\nx,B\n7,\n"}),
 }
 
 
@@ -85,6 +87,7 @@ def test_small_blocks_one_block_and_care_alone_give_the_same(tmp_path_factory, l
         with pytest.MonkeyPatch.context() as patch:
             if with_care:
                 patch.setattr(cleaning, "parse_numbers", lambda *_: None)
+                patch.setattr(own_data, "parse_numbers", lambda *_: None)
             try:
                 made = clean(read_folder(folder), 1.0, out, block_size)
             except UserError as error:
