@@ -22,11 +22,12 @@ from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn
 from movierec.errors import UserError
 from movierec.graph import Graph, graph_arrays
 from movierec.history import History, Known, known_by
-from movierec.interactions import Split, split, to_csr
+from movierec.interactions import Split, to_csr
 from movierec.model import train_model, train_next
 from movierec.next_movie import NextMovie
 from movierec.next_training import NextSettings
 from movierec.ranking import Scorer, evaluate
+from movierec.splitting import Strategy, split
 from movierec.training import Epoch, Settings
 
 FIGURES = ("ndcg@10", "hit_rate@10", "ndcg@20", "hit_rate@20")
@@ -63,7 +64,7 @@ class Data:
 
     def __init__(self, interactions: pd.DataFrame):
         self.shape = tuple(int(interactions[side].max()) + 1 for side in ("user", "item"))
-        parts = split(interactions, "leave_one_out", 0.1, 0.1, 0)
+        parts = split(interactions, Strategy("leave_one_out", 0.1, 0.1), 0)
         self.matrices = Split(*(to_csr(part, *self.shape) for part in parts))
         self.known = {
             "valid": known_by(*self.shape, [parts.train], rating_power=0.0),

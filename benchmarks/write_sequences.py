@@ -15,7 +15,7 @@ from movierec.archives import fetch_release
 from movierec.cleaning import clean
 from movierec.errors import UserError
 from movierec.movielens import RELEASES, read_folder
-from movierec.storage import write_whole
+from movierec.storage import read_table, write_whole
 
 
 def main() -> None:
@@ -30,7 +30,8 @@ def main() -> None:
         raise UserError(f"{args.archive} is missing; it comes from {RELEASES[name].url}.")
     with tempfile.TemporaryDirectory() as folder:
         fetch_release(RELEASES[name], args.archive.parent, Path(folder), _bench.say)
-        ratings = clean(read_folder(Path(folder)), max_rejected=0).ratings.sort_values(["UserID", "Timestamp"], kind="stable")
+        clean(read_folder(Path(folder)), 0, Path(folder))
+        ratings = read_table(Path(folder) / "ratings.parquet").sort_values(["UserID", "Timestamp"], kind="stable")
     lines = ratings[["UserID", "MovieID"]]
     write_whole(args.sequences, lambda path: lines.to_csv(path, sep=" ", header=False, index=False, lineterminator="\n"))
     gaps = ratings.groupby("UserID")["Timestamp"].diff().dropna()

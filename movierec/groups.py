@@ -9,6 +9,7 @@ from movierec.metrics import hits, per_user
 
 HISTORY_EDGES = (0, 20, 50, 100, 200, np.inf)  # movies in a history: 1 to 20, 21 to 50, ...
 POPULARITY_SHARES = (0, 0.05, 0.2, 0.5, 1)  # of the movies, most popular first
+COLUMNS = ["group", "series", "ndcg", "low", "high"]
 
 
 def users_by_history(part: Asked) -> dict[str, np.ndarray]:
@@ -59,6 +60,8 @@ def by_movies(measured: Measured, models: list[str], groups: dict[str, np.ndarra
 
     A user counts in a group if they liked a movie of it.
     """
+    if not groups:  # movies without genres
+        return pd.DataFrame(columns=COLUMNS)
     n_relevant = {name: measured.part.relevant @ rows.astype(np.float32) for name, rows in groups.items()}
     values = {}
     for model in models:
@@ -88,7 +91,5 @@ def group_table(values: dict[str, np.ndarray], groups: list[str]) -> pd.DataFram
     of_all = of_all[:, there]
     low, high = interval(resampled_means(of_all.reshape(len(of_all), -1)))
     kept = [name for name, known in zip(groups, there) if known]
-    return pd.DataFrame({
-        "group": np.repeat(kept, len(values)), "series": list(values) * len(kept),
-        "ndcg": np.nanmean(of_all, axis=0).ravel(), "low": low, "high": high,
-    })  # fmt: skip
+    columns = (np.repeat(kept, len(values)), list(values) * len(kept), np.nanmean(of_all, axis=0).ravel(), low, high)
+    return pd.DataFrame(dict(zip(COLUMNS, columns)))

@@ -8,20 +8,21 @@ fields stand apart:
     movies   line, MovieID, Title, Genres     genres separated by '|'
     ratings  line, UserID, MovieID, Rating, Timestamp
 
-A release without a users table (the CSV ones) gives a `users` table with no rows.
+Users and movies are read whole; ratings stay in their file, to be read in blocks. A release without a
+users table (the CSV ones) gives a `users` table with no rows.
 """
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 
+from movierec.blocks import LinesFile, lines_file
+from movierec.delimited import BROKEN_COLUMNS, Form, Table, parse_delimited, read_text
 from movierec.errors import UserError
+from movierec.own_data import CsvRows, ParquetRows, read_interactions, read_items
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens/{name}.zip"
 
@@ -67,120 +68,14 @@ GENRES_100K = (
 USER_COLUMNS = ("UserID", "Gender")
 MOVIE_COLUMNS = ("MovieID", "Title", "Genres")
 RATING_COLUMNS = ("UserID", "MovieID", "Rating", "Timestamp")
-BROKEN_COLUMNS = ["line", "reason", "row"]
-SEPARATOR_NAMES = {"\t": "a tab", ",": "a comma"}  # in messages; the others are shown as they are
-
-
-class Table(NamedTuple):
-    """A file's rows."""
-
-    rows: pd.DataFrame  # see the module's docstring for the columns
-    broken: pd.DataFrame  # lines that cannot be divided into the right number of fields: line, reason, row (its text)
-    path: Path | None = None  # where it was read; None for a table that no file has
 
 
 class Tables(NamedTuple):
     """What a reader returns."""
 
     users: Table
-    movies: Table
-    ratings: Table
-
-
-def read_text(path: Path, encoding: str) -> str:
-    """The file's text with plain line ends, without a byte-order mark or blank lines at its end.
-
-    Raises:
-        UserError: it is missing, empty, no text, or text in another encoding. Where latin-1 is expected, UTF-8
-            is taken too: text in one that could be read as the other is not met in practice.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `dvc repro --force download` unpacks it again.") from None
-    if b"\0" in data:
-        line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise UserError(f"{path}, line {line}: holds bytes of zero, so that it is no text, or text in UTF-16; save it as UTF-8.")
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if encoding != "latin-1":
-            line = data.count(b"\n", 0, error.start) + 1
-            raise UserError(f"{path}, line {line}: not {encoding} text; convert the file to {encoding}.") from None
-        text = data.decode("latin-1")
-    if not text.strip():
-        raise UserError(f"{path} is empty; fetch the data set again.")
-    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-
-
-def parse_delimited(path: Path, text: str, delimiter: str, n_fields: int, names: dict[int, str], header: bool, quoted: bool = False) -> Table:
-    """Split lines into fields, as text, with the number of each line.
-
-    PyArrow's reader wants a delimiter of one character, and pandas' slow Python engine is the only
-    one that takes more: `::` is first replaced by a character that no text holds (unit separator).
-
-    Args:
-        path: where the text comes from.
-        text: the file's text.
-        delimiter: what separates the fields.
-        n_fields: fields per line.
-        names: position of a field (from 0) to its column's name; the others are dropped.
-        header: whether the first line is a header.
-        quoted: whether fields may be quoted, as in CSV.
-
-    Returns:
-        Rows with the columns `line` (int64, from 1, as an editor shows it) and those of `names` (str, "" if missing).
-
-    Raises:
-        UserError: no line has `n_fields` fields.
-    """
-    separator = "\x1f" if len(delimiter) > 1 else delimiter
-    if len(delimiter) > 1:
-        text = text.replace("\x1f", " ").replace(delimiter, separator)
-    open_quotes: dict[int, str] = {}
-    if quoted and '"' in text:  # PyArrow takes all that follows an open quote for one field
-        all_lines = text.split("\n")
-        open_quotes = {number: line for number, line in enumerate(all_lines, 1) if line.count('"') % 2}
-        for number in open_quotes:
-            all_lines[number - 1] = separator * n_fields
-        text = "\n".join(all_lines)
-    if header and "\n" not in text:
-        raise UserError(f"{path} has a header and no rows; fetch the data set again.")
-    broken: list[tuple[int, str, str]] = []
-
-    def on_invalid_row(row: pa_csv.InvalidRow) -> str:
-        if row.number in open_quotes:
-            broken.append((row.number, "a quote is not closed", open_quotes[row.number]))
-        else:
-            broken.append((row.number, f"not {n_fields} fields", row.text.replace(separator, delimiter)))
-        return "skip"
-
-    columns = [f"f{i}" for i in range(n_fields)]
-    table = pa_csv.read_csv(
-        io.BytesIO(text.encode()),
-        # One thread: with more, PyArrow does not know the number of an invalid row.
-        read_options=pa_csv.ReadOptions(column_names=columns, skip_rows=int(header), use_threads=False),
-        parse_options=pa_csv.ParseOptions(
-            delimiter=separator,
-            quote_char='"' if quoted else False,
-            ignore_empty_lines=False,
-            invalid_row_handler=on_invalid_row,
-        ),
-        convert_options=pa_csv.ConvertOptions(
-            column_types={c: pa.string() for c in columns},
-            include_columns=[f"f{i}" for i in names],
-            strings_can_be_null=False,
-        ),
-    )
-    if not table.num_rows:
-        number, _, row = broken[0]
-        shown = SEPARATOR_NAMES.get(delimiter, f"'{delimiter}'")
-        raise UserError(f"{path}: each line must be {n_fields} fields with {shown} between them, but none is; line {number} is {row[:80]!r}.")
-    # PyArrow counts the rows that it was given, header included, from 1.
-    lines = np.setdiff1d(np.arange(1 + header, table.num_rows + len(broken) + 1 + header), [number for number, *_ in broken])
-    rows = pd.DataFrame({"line": lines, **{name: table[f"f{i}"].to_pandas() for i, name in names.items()}})
-    return Table(rows, pd.DataFrame(broken, columns=BROKEN_COLUMNS), path)
+    movies: Table | None  # None: those that are rated, known by their ids
+    ratings: LinesFile | ParquetRows | CsvRows  # lines of RATING_COLUMNS, or a table of one's own
 
 
 def without_file(rows: pd.DataFrame) -> Table:
@@ -190,52 +85,59 @@ def without_file(rows: pd.DataFrame) -> Table:
 
 def read_dat(path: Path, encoding: str, n_fields: int, columns: tuple[str, ...]) -> Table:
     """A file of ml-1m or ml-10m: `::` between fields, no header."""
-    return parse_delimited(path, read_text(path, encoding), "::", n_fields, dict(enumerate(columns)), False)
+    return parse_delimited(path, read_text(path, encoding), Form("::", n_fields, dict(enumerate(columns))))
+
+
+def ratings_dat(path: Path, encoding: str) -> LinesFile:
+    """The ratings of ml-1m or ml-10m."""
+    return lines_file(path, encoding, Form("::", 4, dict(enumerate(RATING_COLUMNS))))
 
 
 def read_1m(folder: Path) -> Tables:
     """ml-1m: latin-1."""
-    return Tables(
-        read_dat(folder / "users.dat", "latin-1", 5, USER_COLUMNS),
-        read_dat(folder / "movies.dat", "latin-1", 3, MOVIE_COLUMNS),
-        read_dat(folder / "ratings.dat", "latin-1", 4, RATING_COLUMNS),
-    )
+    users = read_dat(folder / "users.dat", "latin-1", 5, USER_COLUMNS)
+    return Tables(users, read_dat(folder / "movies.dat", "latin-1", 3, MOVIE_COLUMNS), ratings_dat(folder / "ratings.dat", "latin-1"))
 
 
 def read_10m(folder: Path) -> Tables:
     """ml-10m: as ml-1m, but UTF-8, and without users."""
-    movies = read_dat(folder / "movies.dat", "utf-8", 3, MOVIE_COLUMNS)
-    return Tables(no_users(), movies, read_dat(folder / "ratings.dat", "utf-8", 4, RATING_COLUMNS))
+    return Tables(no_users(), read_dat(folder / "movies.dat", "utf-8", 3, MOVIE_COLUMNS), ratings_dat(folder / "ratings.dat", "utf-8"))
 
 
 def read_100k(folder: Path) -> Tables:
     """ml-100k: tabs in u.data, `|` in u.item and u.user, latin-1, genres as 19 flags."""
 
-    def read(name: str, delimiter: str, n_fields: int, names: dict[int, str]) -> Table:
-        return parse_delimited(folder / name, read_text(folder / name, "latin-1"), delimiter, n_fields, names, False)
+    def read(name: str, n_fields: int, names: dict[int, str]) -> Table:
+        return parse_delimited(folder / name, read_text(folder / name, "latin-1"), Form("|", n_fields, names))
 
-    users = read("u.user", "|", 5, {0: "UserID", 2: "Gender"})
-    movies = read("u.item", "|", 24, {0: "MovieID", 1: "Title", **{5 + i: genre for i, genre in enumerate(GENRES_100K)}})
+    users = read("u.user", 5, {0: "UserID", 2: "Gender"})
+    movies = read("u.item", 24, {0: "MovieID", 1: "Title", **{5 + i: genre for i, genre in enumerate(GENRES_100K)}})
     flags = movies.rows[list(GENRES_100K[1:])].eq("1").to_numpy()  # 'unknown' is no genre
     genres = ["|".join(np.array(GENRES_100K[1:])[row]) for row in flags]
     movies = movies._replace(rows=movies.rows.assign(Genres=genres)[["line", *MOVIE_COLUMNS]])
-    return Tables(users, movies, read("u.data", "\t", 4, dict(enumerate(RATING_COLUMNS))))
+    return Tables(users, movies, lines_file(folder / "u.data", "latin-1", Form("\t", 4, dict(enumerate(RATING_COLUMNS)))))
 
 
 def read_csv(folder: Path) -> Tables:
     """ml-20m and later: CSV with a header, UTF-8, half stars, no users."""
-    movies = read_csv_file(folder / "movies.csv", ("movieId", "title", "genres"), MOVIE_COLUMNS)
-    movies.rows["Genres"] = movies.rows["Genres"].replace("(no genres listed)", "")
-    return Tables(no_users(), movies, read_csv_file(folder / "ratings.csv", ("userId", "movieId", "rating", "timestamp"), RATING_COLUMNS))
-
-
-def read_csv_file(path: Path, header: tuple[str, ...], columns: tuple[str, ...]) -> Table:
-    """A CSV file whose first line must be `header`."""
+    path = folder / "movies.csv"
     text = read_text(path, "utf-8")
-    first = text.split("\n", 1)[0]
+    movies = parse_delimited(path, text, csv_form(path, first_line(text), ("movieId", "title", "genres"), MOVIE_COLUMNS))
+    movies.rows["Genres"] = movies.rows["Genres"].replace("(no genres listed)", "")
+    path = folder / "ratings.csv"
+    header = ("userId", "movieId", "rating", "timestamp")
+    return Tables(no_users(), movies, lines_file(path, "utf-8", lambda first: csv_form(path, first, header, RATING_COLUMNS)))
+
+
+def csv_form(path: Path, first: str, header: tuple[str, ...], columns: tuple[str, ...]) -> Form:
+    """The form of a CSV file whose first line must be `header`."""
     if tuple(first.split(",")) != header:
         raise UserError(f"{path}, line 1: the header must be '{','.join(header)}', but it is {first[:80]!r}.")
-    return parse_delimited(path, text, ",", len(header), dict(enumerate(columns)), True, quoted=True)
+    return Form(",", len(header), dict(enumerate(columns)), header=True, quoted=True)
+
+
+def first_line(text: str) -> str:
+    return text.split("\n", 1)[0]
 
 
 def read_recbole(folder: Path) -> Tables:
@@ -243,17 +145,14 @@ def read_recbole(folder: Path) -> Tables:
 
     The movies' title and year stand apart, and genres are separated by blanks.
     """
-    ratings = read_atomic(only_file(folder, "*.inter"), {
-        "UserID": ("user_id",), "MovieID": ("item_id",), "Rating": ("rating",), "Timestamp": ("timestamp",),
-    })  # fmt: skip
+    inter = only_file(folder, "*.inter")
+    wanted = {"UserID": ("user_id",), "MovieID": ("item_id",), "Rating": ("rating",), "Timestamp": ("timestamp",)}
+    ratings = lines_file(inter, "utf-8", lambda first: atomic_form(inter, first, wanted))
     users = no_users()
     if list(folder.glob("*.user")):
         users = read_atomic(only_file(folder, "*.user"), {"UserID": ("user_id",), "Gender": ("gender", "?")})
-    if not list(folder.glob("*.item")):  # no titles: the movies are those that were rated, known by their ids
-        rated = ratings.rows.drop_duplicates("MovieID", ignore_index=True)
-        rated = rated[rated["MovieID"].str.fullmatch(r"[0-9]+")]  # the other ratings have a reason of their own
-        movies = rated[["line", "MovieID"]].assign(Title="movie " + rated["MovieID"], Genres="")
-        return Tables(users, without_file(movies.reset_index(drop=True)), ratings)
+    if not list(folder.glob("*.item")):
+        return Tables(users, None, ratings)
     movies = read_atomic(only_file(folder, "*.item"), {
         "MovieID": ("item_id",), "Title": ("movie_title", "title", "?"), "Year": ("release_year", "year", "?"),
         "Genres": ("class", "genre", "genres", "?"),
@@ -272,27 +171,47 @@ def only_file(folder: Path, pattern: str) -> Path:
     return files[0]
 
 
+def read_own(folder: Path) -> Tables:
+    """A table of interactions, and perhaps one of items."""
+    interactions = read_interactions(only_table(folder, "interactions"))
+    items = read_items(only_table(folder, "items")) if list(folder.glob("items.*")) else None
+    return Tables(no_users(), items, interactions)
+
+
+def only_table(folder: Path, name: str) -> Path:
+    """The one file of that name, CSV or Parquet."""
+    path = only_file(folder, f"{name}.*")
+    if path.suffix not in (".csv", ".parquet"):
+        raise UserError(f"{path} must be {name}.csv or {name}.parquet.")
+    return path
+
+
 def read_atomic(path: Path, wanted: dict[str, tuple[str, ...]]) -> Table:
-    """One RecBole file.
+    """One RecBole file; the columns that it lacks are ""."""
+    text = read_text(path, "utf-8")
+    form = atomic_form(path, first_line(text), wanted)
+    table = parse_delimited(path, text, form)
+    return table._replace(rows=table.rows.assign(**{column: "" for column in wanted if column not in form.names.values()}))
+
+
+def atomic_form(path: Path, first: str, wanted: dict[str, tuple[str, ...]]) -> Form:
+    """The form of a RecBole file.
 
     Args:
-        path: the file.
-        wanted: our column to the names that it may have there; '?' among them makes it optional ("").
+        path: of the file.
+        first: its first line.
+        wanted: our column to the names that it may have there; '?' among them makes it optional.
     """
-    text = read_text(path, "utf-8")
-    header = text.split("\n", 1)[0].split("\t")
+    header = first.split("\t")
     fields = [field.split(":")[0] for field in header]
-    names, missing = {}, []
+    names = {}
     for column, known in wanted.items():
         position = next((fields.index(name) for name in known if name in fields), None)
         if position is not None:
             names[position] = column
-        elif "?" in known:
-            missing.append(column)
-        else:
+        elif "?" not in known:
             raise UserError(f"{path}, line 1: the header lacks '{known[0]}:...'; it is '{' '.join(header)[:80]}'.")
-    table = parse_delimited(path, text, "\t", len(fields), names, True)
-    return table._replace(rows=table.rows.assign(**{column: "" for column in missing}))
+    return Form("\t", len(fields), names, header=True)
 
 
 def no_users() -> Table:
@@ -314,6 +233,7 @@ LAYOUTS = {
     "100k": Layout(("u.data", "u.item", "u.user"), 3, read_100k),
     "csv": Layout(("movies.csv", "ratings.csv"), 2, read_csv),
     "recbole": Layout(("*.inter", "*.item", "*.user"), 1, read_recbole),
+    "table": Layout(("interactions.*", "items.*"), 1, read_own),
 }
 
 

@@ -22,7 +22,7 @@ BEST, REASONS = 10, 3  # favourites of each user; reasons for each recommendatio
 NONE = 65535  # an empty place
 MAX_MOVIES = 20_000  # more would make the file too large (and 65,535 are what 16 bits can tell apart)
 MAX_CELLS = 3e8  # users x movies: above this, reasons would take too much memory
-LIKED = 4.0  # stars from which on a movie counts in a user's genres
+LIKED, MAX_STARS = 4.0, 5.0  # stars from which on a movie counts in a user's genres; more than five are weights, and count all
 
 
 def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
@@ -46,8 +46,10 @@ def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
     best, stars = favourites(recommender, users)
     rated = recommender.rated[users]
     genres, genre_names = genre_features(recommender.movies, recommender.item_ids)
-    of_liked = (rated >= LIKED).astype(np.float32) @ genres.astype(np.float32)
-    n_liked = np.maximum(np.asarray((rated >= LIKED).sum(axis=1)).reshape(-1, 1), 1)
+    in_stars = not rated.nnz or rated.data.max() <= MAX_STARS
+    liked = rated >= LIKED if in_stars else rated > 0
+    of_liked = liked.astype(np.float32) @ genres.astype(np.float32)
+    n_liked = np.maximum(np.asarray(liked.sum(axis=1)).reshape(-1, 1), 1)
     gender = recommender.graph.user_gender[users]
     vectors, vector_scales = in_8_bits(h_item)
     messages, message_scales = in_8_bits(recommender.model.item_messages)
@@ -59,7 +61,7 @@ def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
         "user_ids": recommender.user_ids[users].tolist(), "genders": "".join(np.select([gender[:, 0] > 0, gender[:, 1] > 0], ["F", "M"], "-")),
         "rated": packed(np.minimum(np.diff(rated.indptr), NONE).astype(np.uint16)),
         "genre_shares": packed((100 * of_liked / n_liked).round().astype(np.uint8)),
-        "best_per_user": BEST, "best": packed(best), "stars": packed(stars),
+        "best_per_user": BEST, "best": packed(best), "stars": packed(stars if in_stars else 0 * stars),
         "per_user": per_user, "recommended": packed(places(items)), "reasons_per_movie": reasons.shape[2], "reasons": packed(places(reasons)),
         "dim": h_item.shape[1], "vectors": packed(vectors), "vector_scales": packed(vector_scales),
         "messages": packed(messages), "message_scales": packed(message_scales),
@@ -71,11 +73,11 @@ def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
 
 
 def favourites(recommender: Recommender, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As `Recommender.taste`, for many: items (n, BEST) uint16, and half stars (n, BEST) uint8."""
+    """As `Recommender.taste`, for many: items (n, BEST) uint16, and half stars (n, BEST) uint8, five stars at most."""
     best, stars = np.full((len(users), BEST), NONE, np.uint16), np.zeros((len(users), BEST), np.uint8)
     for row, user in enumerate(users):
         items, values = recommender.best_rated(user, BEST)
-        best[row, : len(items)], stars[row, : len(items)] = items, 2 * values
+        best[row, : len(items)], stars[row, : len(items)] = items, 2 * np.minimum(values, MAX_STARS)
     return best, stars
 
 

@@ -108,7 +108,7 @@ SCHEMA: dict[str, Choice | Text | Matching | Number | ListOf] = {
     "dataset": Choice(DATASETS),
     "data_path": Text(),
     "max_rejected": Number(0, 1),
-    "min_rating": Number(0.5, 5),
+    "min_rating": Number(0, above=True),
     "k_core": Number(1, whole=True),
     "split_strategy": Choice(SPLIT_STRATEGIES),
     "valid_fraction": Number(0, 1, above=True, below=True),

@@ -44,7 +44,7 @@ def as_records(recommender: Recommender, movies: pd.DataFrame) -> list[dict[str,
     records = []
     for row in movies.to_dict("records"):
         record = {
-            "movie_id": int(row["MovieID"]), "title": row["Title"], "year": None if pd.isna(row["Year"]) else int(row["Year"]),
+            "movie_id": row["MovieID"], "title": row["Title"], "year": None if pd.isna(row["Year"]) else int(row["Year"]),
             "genres": row["Genres"].split("|") if row["Genres"] else [],
         }  # fmt: skip
         record |= {name.lower(): int(row[name]) if name == "Rank" else round(float(row[name]), 6) for name in ("Rank", "Rating", "Score") if name in row}

@@ -6,7 +6,7 @@
     r.recommend_new(likes=[260, 1196], k=10)
     r.similar(movie_id=541)
 
-All give data frames. Ids are the data set's own (UserID, MovieID).
+All give data frames. Ids are the data set's own (UserID, MovieID): whole numbers, or text.
 """
 
 import functools
@@ -36,6 +36,7 @@ from movierec.titles import Titles
 
 DISLIKE = -0.25  # the weight of a disliked movie, where a liked one has 1
 MODEL, CATALOGUE = "model.npz", "catalogue.npz"
+Id = int | str  # text where the data set's own ids are
 
 
 class Recommender:
@@ -45,7 +46,8 @@ class Recommender:
         self.model: Model = packed.model
         self.graph: Graph = packed.graph
         self.params, self.version = packed.params, packed.version  # of the training, and of the code that did it
-        self.user_ids, self.item_ids = packed.user_ids, packed.item_ids
+        self.user_ids = packed.user_ids if catalogue.user_names is None else catalogue.user_names  # whole numbers or text, sorted
+        self.item_ids = packed.item_ids if catalogue.item_names is None else catalogue.item_names
         self.movies = catalogue.movies  # MovieID, Title, Year, Genres
         self.rated = catalogue.rated  # (n_users, n_items), stars
         self.follows_time = self.model.next is not None
@@ -79,17 +81,31 @@ class Recommender:
         """Of the users of training by their histories there."""
         return self.model.scorer(self.graph)
 
-    def find(self, title: str) -> int:
+    def find(self, title: str) -> Id:
         """The MovieID of the movie that is meant.
 
         Raises:
             UserError: several may be, or none; it lists them, or the nearest.
         """
-        return int(self.item_ids[self.titles.find(title)])
+        return self.item_ids[self.titles.find(title)].item()
+
+    def user_id(self, text: str) -> Id:
+        """A UserID from what a person types."""
+        return int(text) if is_number(text) and not is_text(self.user_ids) else text
+
+    def movie_id(self, text: str) -> Id:
+        """The MovieID of a movie from what a person types: that, or a title.
+
+        Raises:
+            UserError: several may be meant, or none.
+        """
+        if is_text(self.item_ids):
+            return text if text in self.item_ids else self.find(text)
+        return int(text) if is_number(text) else self.find(text)
 
     def recommend(
-        self, user_id: int | Iterable[int] | None = None, k: int = 20, filters: Filters = Filters(), diversity: float = 0.0,
-        watched: Iterable[int] = (), because: bool = False,
+        self, user_id: Id | Iterable[Id] | None = None, k: int = 20, filters: Filters = Filters(), diversity: float = 0.0,
+        watched: Iterable[Id] = (), because: bool = False,
     ) -> pd.DataFrame:  # fmt: skip
         """The best movies that users have not rated.
 
@@ -125,7 +141,7 @@ class Recommender:
         return table
 
     def recommend_new(
-        self, likes: Iterable[int] = (), dislikes: Iterable[int] = (), gender: str | None = None, k: int = 20, filters: Filters = Filters(),
+        self, likes: Iterable[Id] = (), dislikes: Iterable[Id] = (), gender: str | None = None, k: int = 20, filters: Filters = Filters(),
         diversity: float = 0.0, because: bool = False,
     ) -> pd.DataFrame:  # fmt: skip
         """For someone who is not in the data, without training: from what they like, their gender, or nothing.
@@ -162,7 +178,7 @@ class Recommender:
             table["Because"] = self._because(known, 0, items[0], trained=False)
         return table
 
-    def similar(self, movie_id: int, k: int = 10, filters: Filters = Filters()) -> pd.DataFrame:
+    def similar(self, movie_id: Id, k: int = 10, filters: Filters = Filters()) -> pd.DataFrame:
         """The movies nearest to one in the graph's vectors.
 
         Returns:
@@ -172,7 +188,7 @@ class Recommender:
         vectors = self.model.h_item
         return self._table(dot_scorer(vectors, vectors), np.array([item]), self._seen_itself(item), k, filters, 0.0)[0]
 
-    def taste(self, user_id: int, k: int = 10) -> pd.DataFrame:
+    def taste(self, user_id: Id, k: int = 10) -> pd.DataFrame:
         """What a user rated best: MovieID, Title, Year, Genres, Rating; of equal ratings, the movie that fewer rated first.
 
         It says more of them than what everyone likes.
@@ -192,20 +208,20 @@ class Recommender:
         """(n_items,): the users who rated each."""
         return users_of_items(self.rated)
 
-    def last_watched(self, user_id: int, k: int = 3) -> pd.DataFrame:
+    def last_watched(self, user_id: Id, k: int = 3) -> pd.DataFrame:
         """The last movies of a user's history, the last one first; for a model that follows time."""
         (user,) = self.users_of([user_id])
         return self.movies.iloc[self._known.history.of(np.array([user])).items[::-1][:k]].reset_index(drop=True)
 
-    def n_rated(self, user_id: int) -> int:
+    def n_rated(self, user_id: Id) -> int:
         """How many movies a user has rated, of those that the model knows."""
         return int(np.diff(self.rated.indptr)[self.users_of([user_id])[0]])
 
-    def title_of(self, movie_id: int) -> str:
+    def title_of(self, movie_id: Id) -> str:
         """Title and year."""
         return self.titles.shown(self.items_of([movie_id])[0])
 
-    def users_of(self, user_ids: list[int]) -> np.ndarray:
+    def users_of(self, user_ids: list[Id]) -> np.ndarray:
         """Their indices, in the order asked for, each once.
 
         Raises:
@@ -213,7 +229,7 @@ class Recommender:
         """
         return indices(user_ids, self.user_ids, "user", "UserIDs", "someone else can be recommended to by what they like (--like)")
 
-    def items_of(self, movie_ids: list[int]) -> np.ndarray:
+    def items_of(self, movie_ids: list[Id]) -> np.ndarray:
         """Their indices, in the order asked for, each once.
 
         Raises:
@@ -241,16 +257,16 @@ class Recommender:
         table.insert(0, "Rank", (np.nonzero(there)[1] + 1).astype(np.int32))
         return table.assign(Score=scores[there]), [of[known] for of, known in zip(items, there)]
 
-    def _because(self, known: Known, row: int, items: np.ndarray, trained: bool) -> list[list[tuple[int, float]]]:
+    def _because(self, known: Known, row: int, items: np.ndarray, trained: bool) -> list[list[tuple[Id, float]]]:
         """For each item, the MovieIDs that it is recommended for, and their shares of its score."""
         if self.follows_time:
-            return [[(int(self.item_ids[item]), share) for item, share in of] for of in reasons_by_leaving_out(self.model, self.graph, known, row, items)]
+            return [[(self.item_ids[item].item(), share) for item, share in of] for of in reasons_by_leaving_out(self.model, self.graph, known, row, items)]
         made = contributions(self.model, self.graph, known, row, trained)
         liked = np.flatnonzero(known.matrix[[row]].data > 0)
         parts = made.parts[liked][:, torch.from_numpy(items.astype(np.int64))].numpy()  # (n_liked, k)
         shares = parts / np.maximum(np.maximum(parts, 0).sum(axis=0), 1e-12)  # of what speaks for the movie
         best = np.argsort(-shares, axis=0, kind="stable")[:REASONS]
-        return [[(int(self.item_ids[made.movies[liked[j]]]), float(shares[j, at])) for j in best[:, at] if shares[j, at] > 0] for at in range(len(items))]
+        return [[(self.item_ids[made.movies[liked[j]]].item(), float(shares[j, at])) for j in best[:, at] if shares[j, at] > 0] for at in range(len(items))]
 
     def _row(self, items: np.ndarray, value: float) -> sp.csr_matrix:
         """One row with a value at some items: (1, n_items) float32."""
@@ -287,10 +303,18 @@ def without(scorer: Scorer, items: torch.Tensor, users: np.ndarray) -> torch.Ten
     return scorer(users).index_fill_(1, items, -torch.inf)
 
 
-def indices(wanted: list[int], ids: np.ndarray, what: str, plural: str, way_out: str) -> np.ndarray:
+def is_text(ids: np.ndarray) -> bool:
+    return ids.dtype.kind == "U"
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def indices(wanted: list[Id], ids: np.ndarray, what: str, plural: str, way_out: str) -> np.ndarray:
     """The indices of ids, in the order asked for, each once."""
     wanted = list(dict.fromkeys(wanted))
-    unknown = [number for number in wanted if number not in ids]
+    unknown = [one for one in wanted if isinstance(one, str) != is_text(ids) or one not in ids]
     if unknown:
         raise UserError(
             f"no {what} {', '.join(map(str, unknown))}: {plural} go from {ids[0]} to {ids[-1]} "

@@ -10,11 +10,14 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as arrow
+from pyarrow import parquet
 
 from movierec.errors import UserError, cannot_write
 
@@ -55,6 +58,102 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
         os.replace(partial, path)
 
 
+@contextlib.contextmanager
+def scratch_folder(beside: Path):
+    """An empty folder beside a file that is to be written, for what is needed on the way; it does not stay."""
+    folder = beside.with_name(f".{beside.name}.partial")
+    shutil.rmtree(folder, ignore_errors=True)
+    with writing(beside, folder):
+        folder.mkdir()
+        yield folder
+
+
+class TableWriter:
+    """Writes a table part by part: the same bytes as `write_table` gives for the whole, with the memory of a part."""
+
+    ROWS = 2**20  # of a row group, as in pandas
+
+    def __init__(self, path: Path, file, types: dict[str, str]):
+        self.path, self.file = path, file
+        self.schema = arrow.Schema.from_pandas(pd.DataFrame({name: pd.Series(dtype=of) for name, of in types.items()}), preserve_index=False)
+        self.writer = parquet.ParquetWriter(file, self.schema, compression="snappy")
+        self.waiting: list[arrow.Table] = []
+        self.n_rows = self.n_waiting = 0
+        self.beside = ThreadPoolExecutor(1)  # encodes and writes a row group while the next one is gathered
+        self.written: Future | None = None
+
+    def append(self, columns: dict[str, np.ndarray] | pd.DataFrame) -> None:
+        """More rows, a column for each of the types.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        part = arrow.Table.from_arrays([arrow.array(columns[field.name], type=field.type) for field in self.schema], schema=self.schema)
+        self.waiting.append(part)
+        self.n_rows, self.n_waiting = self.n_rows + len(part), self.n_waiting + len(part)
+        if self.n_waiting >= self.ROWS:
+            waiting = arrow.concat_tables(self.waiting)
+            whole = self.n_waiting // self.ROWS * self.ROWS
+            for at in range(0, whole, self.ROWS):
+                self._write(waiting.slice(at, self.ROWS))
+            self.waiting, self.n_waiting = [waiting.slice(whole)], self.n_waiting - whole
+
+    def finish(self) -> None:
+        """Write what waits, and the table's end.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        if self.n_waiting or not self.n_rows:
+            self._write(arrow.concat_tables([self.schema.empty_table(), *self.waiting]))
+        self._last_is_written()
+        with self._naming():
+            self.writer.close()
+
+    def close(self) -> None:
+        """Be done with the file, whole or not."""
+        with contextlib.suppress(Exception):  # what went wrong with it is said already
+            self.writer.close()
+        self.writer.is_open = False
+
+    def _write(self, rows: arrow.Table) -> None:
+        self._last_is_written()
+        self.written = self.beside.submit(lambda: self.writer.write_table(rows.combine_chunks(), row_group_size=self.ROWS))
+
+    def _last_is_written(self) -> None:
+        with self._naming():
+            self.written and self.written.result()
+
+    @contextlib.contextmanager
+    def _naming(self):
+        """Several tables may be written at a time; an error names the one that it is of."""
+        try:
+            yield
+        except OSError as error:
+            raise UserError(cannot_write(self.path, error)) from error
+
+
+@contextlib.contextmanager
+def writing_table(path: Path, types: dict[str, str]):
+    """The time in which a table is written as Parquet, part by part, by the `TableWriter` that this gives.
+
+    Args:
+        path: of the table.
+        types: column to its type, as pandas calls it.
+    """
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    with writing(path, partial):
+        with partial.open("wb") as file:
+            writer = TableWriter(path, file, types)
+            try:
+                with writer.beside:
+                    yield writer
+                    writer.finish()
+            finally:
+                writer.close()
+        os.replace(partial, path)
+
+
 def write_text(text: str, path: Path) -> None:
     """A text as UTF-8."""
     write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
@@ -68,6 +167,17 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 def write_csv(frame: pd.DataFrame, path: Path, decimals: int = 6) -> None:
     """A table as CSV, with floats rounded."""
     write_whole(path, lambda partial: frame.round(decimals).to_csv(partial, index=False, lineterminator="\n"))
+
+
+def write_csv_parts(parts: Iterable[pd.DataFrame], path: Path) -> None:
+    """A table that comes in parts, one or more, as CSV."""
+
+    def write(partial: Path) -> None:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            for number, part in enumerate(parts):
+                part.to_csv(file, index=False, header=not number, lineterminator="\n")
+
+    write_whole(path, write)
 
 
 def write_json(data: dict, path: Path, decimals: int = 6) -> None:
@@ -104,6 +214,19 @@ def read(path: Path, how: Callable[[Path], object]):
 def read_table(path: Path) -> pd.DataFrame:
     """A table, as `write_table` wrote it."""
     return read(path, pd.read_parquet)
+
+
+def check_table(path: Path) -> None:
+    """
+    Raises:
+        UserError: a table is missing or broken.
+    """
+
+    def look(p: Path) -> None:
+        with p.open("rb") as file:
+            parquet.ParquetFile(file)
+
+    read(path, look)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

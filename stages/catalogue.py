@@ -16,7 +16,8 @@ def main() -> None:
     item_ids = read_table(Path("data/split/items.parquet"))["MovieID"].to_numpy()
     movies = movies_by_index(read_table(Path("data/clean/movies.parquet")), item_ids)
     parts = [read_table(Path(f"data/split/{part}.parquet")) for part in Split._fields] if params.split_strategy in TEMPORAL else None
-    made = catalogue(movies, read_table(Path("data/clean/ratings.parquet")), user_ids, item_ids, parts, params.rating_power)
+    users = read_table(Path("data/clean/users.parquet"))
+    made = catalogue(users, movies, read_table(Path("data/clean/ratings.parquet")), user_ids, item_ids, parts, params.rating_power)
     write_arrays(Path("models/catalogue.npz"), **made.arrays())
     print(f"{len(movies):,} movies, {made.rated.nnz:,} ratings")
 

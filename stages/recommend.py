@@ -45,9 +45,10 @@ def main() -> None:
         words_said += [f"dislikes {', '.join(map(recommender.title_of, disliked))}"] * bool(disliked) + [f"gender {args.gender}"] * bool(args.gender)
         show(args, recommender, f"Someone new: {'; '.join(words_said)}", said, found)
     elif args.user:
-        since = [int(movie) if movie.isdigit() else recommender.find(movie) for movie in args.watched or []]
-        found = recommender.recommend(args.user, watched=since, because=True, **varied)
-        for user_id in dict.fromkeys(args.user):
+        since = [recommender.movie_id(movie) for movie in args.watched or []]
+        users = [recommender.user_id(user) for user in args.user]
+        found = recommender.recommend(users, watched=since, because=True, **varied)
+        for user_id in dict.fromkeys(users):
             liked = recommender.taste(user_id, LIKED)
             if not args.json:
                 print_movies(recommender, f"User {user_id} has rated {recommender.n_rated(user_id):,} movies, these among the best", liked)
@@ -80,7 +81,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     whom = parser.add_argument_group("for whom")
-    whom.add_argument("--user", type=int, action="append", metavar="ID", help="for this UserID; may stand several times")
+    whom.add_argument("--user", action="append", metavar="ID", help="for this UserID; may stand several times")
     whom.add_argument("--watched", action="append", metavar="TITLE", help="a movie (title or MovieID) that they have watched since; may stand several times")
     whom.add_argument("--like", action="append", metavar="TITLE", help="for someone new who likes this; may stand several times")
     whom.add_argument("--dislike", action="append", metavar="TITLE", help="and dislikes this; may stand several times")

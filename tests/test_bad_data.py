@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from in_memory import clean_folder, index_interactions, rows_of, split
 from stage_runner import run_stage, run_until, set_up
 
 from movierec.archives import extract
-from movierec.cleaning import clean
 from movierec.errors import UserError
-from movierec.interactions import index_interactions, split
-from movierec.movielens import LAYOUTS, read_folder
+from movierec.movielens import read_folder
 
 ID = "is not a whole number from 0 to 2147483647"
 STARS = "Rating is not in whole or half stars from 0.5 to 5"
@@ -55,7 +54,7 @@ def write(folder, files):
 
 
 def cleaned(folder, files, max_rejected=1.0):
-    return clean(read_folder(write(folder, files)), max_rejected)
+    return clean_folder(write(folder, files), max_rejected)
 
 
 def set_aside(found):
@@ -76,7 +75,7 @@ def more(layout, *rows):
     return GOOD[layout] | {RATINGS[layout]: GOOD[layout][RATINGS[layout]] + "".join(row(layout, *fields) for fields in rows)}
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 def test_the_good_files_are_good(tmp_path, layout):
     found = cleaned(tmp_path, GOOD[layout], max_rejected=0)
     assert found.ratings.values.tolist() == [[1, 10, 5, 978300760], [2, 20, 3, 978300761]] and not len(found.rejected)
@@ -109,7 +108,7 @@ UNUSABLE = [
 ]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 def test_ratings_that_cannot_be_used_are_set_aside_each_with_its_line_and_reason(tmp_path, layout):
     found = cleaned(tmp_path, more(layout, *(fields for fields, _ in UNUSABLE)))
     assert set_aside(found) == [("ratings", line, reason) for line, (_, reason) in enumerate(UNUSABLE, first_line(layout))]
@@ -123,14 +122,14 @@ def test_a_rating_of_a_user_who_is_not_in_the_users_table_is_set_aside(tmp_path,
     assert set_aside(cleaned(tmp_path, more(layout, ("3", "20", "5", "9")))) == [("ratings", 3, "user not in the users table")]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 def test_half_stars_and_a_later_rating_are_fine(tmp_path, layout):
     found = cleaned(tmp_path, more(layout, ("1", "20", "0.5", "0"), ("1", "10", "4.5", "978300999")))
     assert found.ratings.values.tolist() == [[2, 20, 3, 978300761], [1, 20, 0.5, 0], [1, 10, 4.5, 978300999]]
     cleaned(tmp_path, more(layout, ("1", "10", "4.5", "978300999")), max_rejected=0)  # what is overtaken does not count as unusable
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 def test_a_file_cut_off_in_mid_line_loses_that_line(tmp_path, layout):
     text = GOOD[layout][RATINGS[layout]]
     last = len(text.splitlines())
@@ -138,14 +137,14 @@ def test_a_file_cut_off_in_mid_line_loses_that_line(tmp_path, layout):
     assert set_aside(found) == [("ratings", last, "not 4 fields")] and len(found.ratings) == 1
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 @pytest.mark.parametrize("change", [lambda t: t.replace("\n", "\r\n"), lambda t: t.replace("\n", "\r"), lambda t: "\ufeff" + t, lambda t: t + "\n\n", str.rstrip])
 def test_line_ends_a_byte_order_mark_and_blank_lines_at_the_end_change_nothing(tmp_path, layout, change):
     found = cleaned(tmp_path, {name: change(text) for name, text in GOOD[layout].items()}, max_rejected=0)
     assert found.ratings.values.tolist() == [[1, 10, 5, 978300760], [2, 20, 3, 978300761]] and len(found.movies) == 2
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -161,14 +160,14 @@ def test_a_file_that_holds_no_text_is_named(tmp_path, layout, content, message):
         assert str(error.value) == message.format(path=tmp_path / name)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 def test_another_separator_is_named_with_the_one_that_is_wanted(tmp_path, layout):
     path, text = tmp_path / RATINGS[layout], GOOD[layout][RATINGS[layout]]
     header = layout in ("csv", "recbole")
     body = text.split("\n", 1)[1] if header else text
     wrong = (text.split("\n", 1)[0] + "\n" if header else "") + body.replace(SEPARATOR[layout], ";")
     with pytest.raises(UserError) as error:
-        read_folder(write(tmp_path, GOOD[layout] | {path.name: wrong}))
+        cleaned(tmp_path, GOOD[layout] | {path.name: wrong})
     first = body.split("\n")[0].replace(SEPARATOR[layout], ";")
     assert str(error.value) == f"{path}: each line must be 4 fields with {SHOWN[layout]} between them, but none is; line {1 + header} is '{first}'."
 
@@ -198,11 +197,11 @@ def test_no_header_where_there_should_be_one_is_named(tmp_path, layout, message)
 def test_a_header_alone_is_named(tmp_path, layout):
     name = RATINGS[layout]
     with pytest.raises(UserError) as error:
-        read_folder(write(tmp_path, GOOD[layout] | {name: GOOD[layout][name].split("\n", 1)[0] + "\n"}))
+        cleaned(tmp_path, GOOD[layout] | {name: GOOD[layout][name].split("\n", 1)[0] + "\n"})
     assert str(error.value) == f"{tmp_path / name} has a header and no rows; fetch the data set again."
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 def test_utf_8_is_read_where_latin_1_is_expected_and_the_reverse_is_named(tmp_path, layout):
     name = MOVIES[layout]
     text = GOOD[layout][name].replace("Ran", "Misérables, Les").replace("20,Misérables, Les (1985)", '20,"Misérables, Les (1985)"')
@@ -222,7 +221,7 @@ def test_a_file_that_is_missing_leaves_a_layout_that_is_not_known_or_a_file_to_f
     layout = next(layout for layout, files in GOOD.items() if name in files)
     write(tmp_path, {other: text for other, text in GOOD[layout].items() if other != name})
     if name in ("users.dat", "x.item"):  # without these it is another layout, or they are not needed
-        assert len(read_folder(tmp_path).ratings.rows) == 2
+        assert len(rows_of(read_folder(tmp_path).ratings)) == 2
         return
     with pytest.raises(UserError, match=f"^{tmp_path} holds no data set in a known layout. Known ones: 1m: users.dat, movies.dat, ratings.dat; "):
         read_folder(tmp_path)
@@ -366,7 +365,7 @@ LINES = st.lists(
 FILES = st.lists(LINES, max_size=6)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", GOOD)
 @settings(max_examples=settings().max_examples // 4)
 @given(data=st.data())
 def test_whatever_the_files_hold_each_row_is_kept_or_listed_or_one_clear_error_says_why_not(tmp_path_factory, layout, data):

@@ -4,28 +4,21 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from movierec.describing import degree_curves, interactions_by_month, rating_counts
+from movierec.describing import degree_curves, interactions_by_month, months_of
 from movierec.figures import long_tail_figure, map_figure
 from movierec.mapping import places_on_map
 
-RATINGS = pd.DataFrame({"UserID": [1, 1, 1, 2], "MovieID": [7, 8, 9, 7], "Rating": [5.0, 3.5, 5.0, 1.0]})
-
-
-def test_ratings_are_counted():
-    assert rating_counts(RATINGS).to_dict("list") == {"rating": [1.0, 3.5, 5.0], "ratings": [1, 1, 2]}
-
 
 def test_degrees_fall_with_the_rank():
-    curves = degree_curves(RATINGS)
+    curves = degree_curves(np.array([1, 3]), np.array([2, 1, 1]))
     assert curves.query("series == 'users'")[["rank", "ratings"]].to_numpy().tolist() == [[1, 3], [2, 1]]
     assert curves.query("series == 'movies'")["ratings"].tolist() == [2, 1, 1]
-    many = pd.DataFrame({"UserID": np.repeat(np.arange(5000), 2), "MovieID": 1})
-    assert len(degree_curves(many)) <= 201, "a long curve is thinned out"
+    assert len(degree_curves(np.full(5000, 2), np.array([10_000]))) <= 201, "a long curve is thinned out"
 
 
 def test_months_are_in_utc_and_each_part_counts_its_own():
-    parts = {"train": pd.DataFrame({"timestamp": [0, 86400 * 31 - 1, 86400 * 31]}), "test": pd.DataFrame({"timestamp": [86400 * 31]})}
-    table = interactions_by_month(parts)
+    parts = {"train": np.array([0, 86400 * 31 - 1, 86400 * 31]), "test": np.array([86400 * 31])}
+    table = interactions_by_month({name: months_of(times) for name, times in parts.items()})
     assert table.to_numpy().tolist() == [["1970-01", "train", 2], ["1970-02", "train", 1], ["1970-02", "test", 1]]
 
 

@@ -41,9 +41,17 @@ def file_size_limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def in_parts(path):
+    with storage.writing_table(path, {"a": "float64"}) as writer:
+        for _ in range(3):
+            writer.append(TABLE)
+
+
 TABLE = pd.DataFrame({"a": np.random.default_rng(0).random(5000)})
 WRITERS = {
     "t.parquet": lambda path: storage.write_table(TABLE, path),
+    "p.parquet": lambda path: in_parts(path),
+    "csv_parts.csv": lambda path: storage.write_csv_parts([TABLE, TABLE], path),
     "a.npz": lambda path: storage.write_arrays(path, x=np.random.default_rng(0).random(5000)),
     "m.json": lambda path: storage.write_json({str(i): i for i in range(5000)}, path),
     "c.csv": lambda path: storage.write_csv(TABLE, path),

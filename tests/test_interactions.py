@@ -7,20 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_memory import cold, index_interactions, parts_by_time, positives, split
 
 from movierec.errors import UserError
-from movierec.interactions import (
-    TEMPORAL,
-    Split,
-    cold,
-    index_interactions,
-    parts_by_time,
-    positives,
-    rating_weights,
-    split,
-    to_csr,
-    users_of_items,
-)
+from movierec.interactions import TEMPORAL, Split, rating_weights, to_csr, users_of_items
 
 STRATEGIES = ("random", *TEMPORAL)
 

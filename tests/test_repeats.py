@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from in_memory import index_interactions, split
 from stage_runner import SMALL, run_stage, run_until, set_up
 
 from movierec.errors import UserError
-from movierec.interactions import index_interactions, split
 
 
 def hashes(folder, *patterns):
