@@ -49,12 +49,13 @@ class Sampler:
             ranks: the processes that train together; each knows the items of its own users alone.
         """
         degree = np.diff(train.indptr)
-        # How probable it is that a random item of a random user is this one, and that a draw by popularity is.
-        self._in_batch = np.bincount(train.indices, np.repeat(1 / np.maximum(degree, 1), degree), minlength=train.shape[1]) / (degree > 0).sum()
+        self._per_user, self._drawn, self._seed, self._ranks = max(n // 2 // GROUP, 1), n - n // 2, seed, ranks
+        # How probable it is that a random user brings an item in, and that one draw by popularity does.
+        brings = 1 - (1 - 1 / np.maximum(degree, 1)) ** self._per_user  # one of their own items, (n_users,)
+        self._in_batch = np.bincount(train.indices, np.repeat(brings, degree), minlength=train.shape[1]) / (degree > 0).sum()
         self._popular = np.sqrt(users_of_items(train) + 1.0)
         self._popular /= self._popular.sum()
         self._cumulated = np.cumsum(self._popular)
-        self._per_user, self._drawn, self._seed, self._ranks = max(n // 2 // GROUP, 1), n - n // 2, seed, ranks
         self._first, self._end = ranks.range_of(train)
         self._own = train[self._first : self._end] if ranks.size > 1 else train
 
@@ -62,7 +63,7 @@ class Sampler:
         """A sample for each `GROUP` users of a batch, the last of them maybe fewer.
 
         Args:
-            batch: (n,) users, each with interactions.
+            batch: (n,) users in random order, each with interactions.
             number: of the step, from 0; the same number gives the same samples.
         """
         rng = np.random.default_rng([self._seed, number])
@@ -78,6 +79,6 @@ class Sampler:
         for number in range(n_groups):
             mine = own[group == number]
             items = np.unique(np.concatenate([mine.ravel(), popular[number]]))
-            missed = (1 - self._in_batch[items]) ** mine.size * (1 - self._popular[items]) ** self._drawn
+            missed = (1 - self._in_batch[items]) ** len(mine) * (1 - self._popular[items]) ** self._drawn
             samples.append(Sample(items, 1 - missed))
         return samples

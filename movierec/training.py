@@ -128,7 +128,7 @@ class Progress:
         self.model.load_state_dict(self.best_state)
 
 
-def sampling_costs_less(n_items: int, negatives: int) -> bool:
+def samples_cost_less(n_items: int, negatives: int) -> bool:
     """Whether the sampled softmax is the cheaper one: a sample brings work of its own, as much as some thousand items more."""
     return n_items > CROSSOVER * negatives
 
@@ -166,7 +166,7 @@ def fit(
     degree = torch.from_numpy(degree.astype(np.float32))
     own, own_valid = (train, valid) if ranks.size == 1 else (train[first:end], valid[first:end])
     sampler = None
-    if settings.softmax == "sampled" or settings.softmax == "auto" and sampling_costs_less(train.shape[1], settings.negatives):
+    if settings.softmax == "sampled" or settings.softmax == "auto" and samples_cost_less(train.shape[1], settings.negatives):
         sampler = Sampler(train, settings.negatives, settings.seed, ranks)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=settings.epochs * n_steps)
