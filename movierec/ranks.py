@@ -157,5 +157,7 @@ def join(device: str, processes: int) -> Ranks:
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as stopped:
         # What a person has to mend is said once, and not tried again: see `stages/_stage.py`.
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", f"--max-restarts={MAX_RESTARTS}"]
-        done = subprocess.run([*command, sys.modules["__main__"].__file__, *sys.argv[1:]], env=os.environ | {"MOVIEREC_STOPPED": stopped.name})
+        # Without the second, processes that are started anew find the addresses of those before them in the store, and wait for these for ever.
+        environment = os.environ | {"MOVIEREC_STOPPED": stopped.name, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+        done = subprocess.run([*command, sys.modules["__main__"].__file__, *sys.argv[1:]], env=environment)
         sys.exit(stopped.read() or done.returncode)
