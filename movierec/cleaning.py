@@ -4,6 +4,7 @@ Users and movies are judged whole; ratings block by block, so that they need not
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,7 +69,7 @@ class Cleaned(NamedTuple):
     users: pd.DataFrame  # sorted by UserID
     movies: pd.DataFrame  # sorted by MovieID
     summary: dict  # table -> read, kept, rejected (reason -> rows)
-    stars: pd.DataFrame  # rating, ratings: how many have it
+    stars: pd.DataFrame  # rating, ratings: how many have it; of weights, how many are from this power of two to the next
     by_user: np.ndarray  # ratings of each user that has one
     by_movie: np.ndarray
 
@@ -105,7 +106,7 @@ class Judge:
         row = ["|".join(map(str, fields)) for fields in bad.drop(columns="line").itertuples(index=False)]
         judged = pd.DataFrame({"line": bad["line"], "reason": self.reason[~self.kept], "row": row})
         both = pd.concat([judged, self.broken], ignore_index=True).sort_values("line", ignore_index=True, kind="stable")
-        return pd.DataFrame({"table": self.name, "line": both["line"].astype(int), "reason": both["reason"], "row": both["row"].str.slice(0, 200)})
+        return pd.DataFrame({"table": self.name, "line": both["line"].astype(int), "reason": both["reason"], "row": both["row"].str.slice(0, SHOWN)})
 
     def summary(self) -> dict:
         reasons = self.rejected["reason"].value_counts().sort_index()
@@ -215,12 +216,12 @@ def clean(tables: Tables, max_rejected: float, folder: Path, block_size: int = B
         else:
             (scratch / "judged.parquet").replace(ratings)
         engine.open("kept", ratings)
-        stars, n_stars = engine.arrays("SELECT Rating, count(*) FROM kept GROUP BY Rating ORDER BY Rating")
+        stars, n_stars = engine.arrays(f"SELECT {reader.shown} AS shown, count(*) FROM kept GROUP BY shown ORDER BY shown")
         rated_by, by_user = engine.arrays("SELECT UserID, count(*) FROM kept GROUP BY UserID ORDER BY UserID")
         (by_movie,) = engine.arrays("SELECT count(*) FROM kept GROUP BY MovieID ORDER BY MovieID")
         if not len(tables.users.rows):
             users = pd.DataFrame({"UserID": rated_by, "Gender": pd.Series("unknown", index=range(len(rated_by)), dtype="str"), **user_ids.names_of(rated_by)})
-        write_csv_parts([pd.concat([user_judge.rejected, movie_judge.rejected]), *ratings_judge.rejected()], folder / "rejected.csv")
+        write_csv_parts(itertools.chain([pd.concat([user_judge.rejected, movie_judge.rejected])], ratings_judge.rejected()), folder / "rejected.csv")
     return Cleaned(
         (USERS.add_columns(NAME) if "Name" in users else USERS).validate(users),
         (MOVIES.add_columns(NAME) if "Name" in movies else MOVIES).validate(movies),
@@ -338,6 +339,7 @@ class Reader:
     """Reads ratings with the columns of MovieLens, the fast way where a block holds plain numbers alone, else with care: both give the same."""
 
     stars_reason = STARS_REASON
+    shown = "Rating"  # as what a rating is counted, in SQL
 
     def __init__(self, file: LinesFile, user_ids: Ids, movie_ids: Ids, with_rated: bool):
         """
@@ -383,6 +385,10 @@ class OwnReader(Reader):
     @property
     def stars_reason(self) -> str:
         return WEIGHT_REASON if "Weight" in self.file.names else STARS_REASON
+
+    @property
+    def shown(self) -> str:
+        return "(2 ** floor(log2(Rating)))::FLOAT" if "Weight" in self.file.names else "Rating"
 
     def read(self, block) -> Ratings:
         """A block's ratings."""

@@ -5,6 +5,7 @@ rows asks for them in a total order.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 from movierec.errors import UserError
 
 MEMORY = "1GB"
+THREADS = min(4, os.cpu_count() or 1)  # each needs its share of the memory
 BATCH = 2**20  # rows
 ROW = "file_row_number"  # of a row of a view over a file, from 0
 
@@ -29,7 +31,7 @@ class Engine:
         """
         self.scratch = scratch
         # Nothing is fetched from the network, whatever a query may seem to need.
-        config = {"memory_limit": MEMORY, "temp_directory": str(scratch / "spilled"), "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        config = {"threads": THREADS, "memory_limit": MEMORY, "temp_directory": str(scratch / "spilled"), "autoinstall_known_extensions": False, "autoload_known_extensions": False}
         self.connection = duckdb.connect(config=config)
 
     def __enter__(self) -> "Engine":

@@ -6,6 +6,7 @@
 Columns may also be called as in MovieLens: userId, user_id, UserID, movieId, and so on. The line of a row of Parquet is its number, from 1.
 """
 
+import contextlib
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ class ParquetRows(NamedTuple):
     def blocks(self, size: int = BLOCK) -> Iterator[Rows]:
         """Its rows, as text."""
         at = self.first
-        with self.path.open("rb") as opened, parquet.ParquetFile(opened) as file:
+        with self.path.open("rb") as opened, unreadable(self.path), parquet.ParquetFile(opened) as file:
             for batch in file.iter_batches(max(size // ROW_BYTES, 1), columns=list(self.names.values())):
                 yield Rows(at, {ours: as_text(batch[theirs]) for ours, theirs in self.names.items()})
                 at += len(batch)
@@ -99,6 +100,18 @@ class CsvRows(NamedTuple):
 
     def rows(self, block: Block, lines: Iterable[int]) -> list[str]:
         return self.file.rows(block, lines)
+
+
+@contextlib.contextmanager
+def unreadable(path: Path):
+    """
+    Raises:
+        UserError: what is read meanwhile is no Parquet file, a broken one, or has columns that are no text, numbers or times.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path} is no Parquet file that can be read ({' '.join(str(error).split())[:100]}); write it again.") from None
 
 
 def as_text(column: pa.Array) -> pa.Array:
@@ -155,12 +168,9 @@ def parquet_columns(path: Path) -> list[str]:
     Raises:
         UserError: it is no Parquet file, or has no rows.
     """
-    try:
-        with path.open("rb") as file:
-            opened = parquet.ParquetFile(file)
-            names, n = opened.schema_arrow.names, opened.metadata.num_rows
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is no Parquet file that can be read ({' '.join(str(error).split())[:100]}); write it again.") from None
+    with path.open("rb") as file, unreadable(path):
+        opened = parquet.ParquetFile(file)
+        names, n = opened.schema_arrow.names, opened.metadata.num_rows
     if not n:
         raise UserError(f"{path} has no rows.")
     return names
@@ -170,9 +180,9 @@ def read_items(path: Path) -> Table:
     """The items: line, MovieID, Title, Genres, all text."""
     if path.suffix == ".parquet":
         names = named(path, parquet_columns(path), ITEMS, ("MovieID",))
-        with path.open("rb") as file:
+        with path.open("rb") as file, unreadable(path):
             table = parquet.read_table(file, columns=list(names.values())).combine_chunks()
-        columns = {ours: as_text(table[theirs].chunk(0)).to_pandas().astype("str") for ours, theirs in names.items()}
+            columns = {ours: as_text(table[theirs].chunk(0)).to_pandas().astype("str") for ours, theirs in names.items()}
         read = Table(pd.DataFrame({"line": np.arange(1, len(table) + 1), **columns}), pd.DataFrame(columns=BROKEN_COLUMNS), path)
     else:
         text = read_text(path, "utf-8")

@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 # DGL otherwise asks for its backend on first import, and writes the answer to the home folder.
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
-for package in ("torch", "dgl", "pandas", "ruamel.yaml", "pooch"):
+for package in ("torch", "dgl", "pandas", "duckdb", "ruamel.yaml", "pooch"):
     try:
         found = importlib.util.find_spec(package)
     except ModuleNotFoundError:

@@ -129,6 +129,7 @@ def test_columns_that_are_not_clear_are_named(write, columns, message):
     [
         ({"interactions.parquet": b"PAR1 cut off"}, "interactions.parquet is no Parquet file that can be read"),
         ({"interactions.csv": b"user,item\n", "interactions.parquet": b""}, "must hold one interactions.* file, but holds 2"),
+        ({"interactions.parquet": lambda path: pd.DataFrame({"user": [[1]], "item": [1]}).to_parquet(path)}, "interactions.parquet is no Parquet file that can be read"),
         ({"interactions.tsv": b"user\titem\n"}, "interactions.tsv must be interactions.csv or interactions.parquet."),
         ({"interactions.csv": b"user,item\n1,2,3\n"}, "each line must be 2 fields with a comma between them, but none is; line 2 is '1,2,3'."),
         ({"interactions.csv": b"user,item\n"}, "interactions.csv has a header and no rows"),
@@ -136,7 +137,7 @@ def test_columns_that_are_not_clear_are_named(write, columns, message):
 )
 def test_files_that_cannot_be_read_are_named(tmp_path, files, message):
     for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
+        content(tmp_path / name) if callable(content) else (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError) as error:
         clean_folder(tmp_path)
     assert message in str(error.value)
@@ -216,6 +217,8 @@ def test_weights_without_titles_go_through_the_whole_pipeline(small_data, tmp_pa
     interactions.assign(user="u" + interactions["user"].astype(str), weight=10 ** interactions["weight"]).to_csv(tmp_path / "own/interactions.csv", index=False)
     set_up(tmp_path, **SMALL | {"data_path": str(tmp_path / "own"), "min_rating": 1000})
     assert run_until(tmp_path, monkeypatch) is None
+    shown = pd.read_csv(tmp_path / "plots/ratings.csv")
+    assert shown["rating"].tolist() == [8, 64, 512, 8192, 65536], "weights are counted by powers of two"
     train = pd.read_parquet(tmp_path / "data/split/train.parquet")
     assert train["rating"].min() == 1000 and train["rating"].max() == 100_000
     assert run_stage("recommend", tmp_path, monkeypatch, ("--user", "u7", "--top", "2")) is None and "User u7 has rated" in capsys.readouterr().out
