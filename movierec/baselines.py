@@ -44,21 +44,20 @@ def item_knn(train: sp.csr_matrix, n_neighbors: int, shrinkage: float, chunk: in
     Returns:
         (n_items, n_items) float32; a user's scores are history @ this.
     """
-    n_items = train.shape[1]
-    n_neighbors = min(n_neighbors, n_items - 1)
     root = np.sqrt(popularity(train))
     by_item = train.T.tocsr()
     blocks = []
-    for begin in range(0, n_items, chunk):
-        both = (by_item[begin : begin + chunk] @ train).toarray()
-        similarity = both / (root[begin : begin + chunk, None] * root[None, :] + shrinkage + 1e-12)
-        np.fill_diagonal(similarity[:, begin:], 0)
-        if n_neighbors < 1:
-            similarity[:] = 0
-        else:  # of equal similarities, all at the edge stay: the order of items decides nothing
-            edge = np.partition(similarity, n_items - n_neighbors, axis=1)[:, n_items - n_neighbors, None]
-            similarity[similarity < edge] = 0
-        blocks.append(sp.csr_matrix(similarity))
+    for begin in range(0, train.shape[1], chunk):
+        both = (by_item[begin : begin + chunk] @ train).tocsr()  # sparse: most pairs of movies have no user in common
+        rows = np.repeat(np.arange(begin, begin + both.shape[0]), np.diff(both.indptr))
+        both.data /= root[rows] * root[both.indices] + np.float32(shrinkage + 1e-12)
+        both.data[both.indices == rows] = 0
+        for row in range(both.shape[0]):
+            similarity = both.data[both.indptr[row] : both.indptr[row + 1]]
+            if n_neighbors < len(similarity):  # of equal similarities, all at the edge stay: the order of items decides nothing
+                similarity[similarity < np.partition(similarity, -n_neighbors)[-n_neighbors]] = 0
+        both.eliminate_zeros()
+        blocks.append(both)
     return sp.vstack(blocks).T.tocsr().astype(np.float32)
 
 

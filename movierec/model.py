@@ -1,5 +1,6 @@
 """The whole model: vectors from the graph, users of like taste, movies with a like public, what comes next, and the trend, mixed."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -148,13 +149,18 @@ def symmetric(triangle: np.ndarray) -> torch.Tensor:
 def standardised(scores: torch.Tensor) -> torch.Tensor:
     """Each user's scores with mean 0 and deviation 1, so that those of different parts can be added."""
     deviation, mean = torch.std_mean(scores, dim=1, keepdim=True, correction=0)
-    return (scores - mean) / deviation.clamp(min=1e-12)
+    return (scores - mean).div_(deviation.clamp(min=1e-12))
 
 
 def mixed_scorer(parts: tuple[Scorer | None, ...], mix: tuple[float, ...]) -> Scorer:
     """The sum of the parts' scores, each user's standardised, in the shares of `mix`."""
     used = [(scorer, share) for scorer, share in zip(parts, mix) if share]
-    return lambda users: sum(share * standardised(scorer(users)) for scorer, share in used)
+
+    def score(users: np.ndarray) -> torch.Tensor:
+        parts = (standardised(scorer(users)).mul_(share) for scorer, share in used)
+        return functools.reduce(torch.Tensor.add_, parts)  # in place: of many users and items, each copy costs as much as the scores
+
+    return score
 
 
 def mix_quality(

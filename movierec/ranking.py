@@ -123,9 +123,21 @@ def evaluate(
     return result | {f"coverage@{k}": float((place[:-1] <= k).mean()) for k in cutoffs}
 
 
-def rank_everyone(scorer: Scorer, seen: sp.csr_matrix) -> np.ndarray:
-    """The `DEPTH` best unseen items of every user: (n_users, DEPTH) int32, -1 for an empty place."""
-    return top_k(scorer, np.arange(seen.shape[0]), seen, DEPTH)[0]
+def rank_everyone(scorer: Scorer, *seen: sp.csr_matrix) -> list[np.ndarray]:
+    """The `DEPTH` best unseen items of every user: for each `seen`, (n_users, DEPTH) int32, -1 for an empty place.
+
+    Args:
+        scorer: gives the scores of a chunk of users, once for all rankings.
+        seen: (n_users, n_items) each, items to leave out; each holds all of the one before it.
+    """
+    n_users = seen[0].shape[0]
+    ranked = [np.empty((n_users, DEPTH), np.int32) for _ in seen]
+    for begin in range(0, n_users, CHUNK):
+        at = np.arange(begin, min(begin + CHUNK, n_users))
+        scores = scorer(at)
+        for of, items in zip(seen, ranked):
+            items[at] = best_unseen(scores, of[at], DEPTH)[0]
+    return ranked
 
 
 def dot_scorer(user_vectors: torch.Tensor, item_vectors: torch.Tensor) -> Scorer:

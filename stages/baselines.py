@@ -23,13 +23,16 @@ def main() -> None:
     arrays = fit_popularity(data) | fit_item_knn(data, params.knn_neighbors, params.knn_shrinkage)
     arrays |= fit_markov(data) | fit_ease(data, params.ease_lambdas, params.ease_max_items)
 
+    seen = {moment: to_csr(pd.concat([rows[part] for part in parts]), *train.shape) for moment, parts in MOMENTS.items()}
     rankings = {}
-    for moment, parts in MOMENTS.items():
-        before = [rows[part] for part in parts]
-        seen = to_csr(pd.concat(before), *train.shape)
-        known = (seen, history(train.shape[0], *before)) if in_time else (train, None)
-        for name, scorer in baseline_scorers(arrays, *known).items():
-            rankings[f"{name}.{moment}"] = rank_everyone(scorer, seen)
+    if in_time:  # at each moment from the history up to there
+        for moment, parts in MOMENTS.items():
+            past = history(train.shape[0], *(rows[part] for part in parts))
+            for name, scorer in baseline_scorers(arrays, seen[moment], past).items():
+                (rankings[f"{name}.{moment}"],) = rank_everyone(scorer, seen[moment])
+    else:
+        for name, scorer in baseline_scorers(arrays, train).items():
+            rankings |= {f"{name}.{moment}": ranked for moment, ranked in zip(MOMENTS, rank_everyone(scorer, *seen.values()))}
     write_arrays(Path("data/rankings/baselines.npz"), **rankings)
 
 

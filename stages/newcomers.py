@@ -55,7 +55,7 @@ def main() -> None:
         scorers["EASE"] = linear_scorer(history_new, baselines["ease"])
     scorers["popularity"] = popularity_scorer(baselines["popularity"])
     seen = to_csr(pd.concat(rows), *train.shape)[new]
-    ranked = {f"{name}.after_valid": rank_everyone(scorer, seen) for name, scorer in scorers.items()}
+    ranked = {f"{name}.after_valid": rank_everyone(scorer, seen)[0] for name, scorer in scorers.items()}
     write_arrays(Path("data/rankings/newcomers.npz"), **ranked | {"users.after_valid": new})
     shutil.rmtree(CHECKPOINTS, ignore_errors=True)
 

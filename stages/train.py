@@ -26,8 +26,9 @@ def main() -> None:
     arrays = stored_graph(read_arrays(Path("data/graph/graph.npz")))
     train = train_matrix(arrays)
     rows = {part: read_table(Path(f"data/split/{part}.parquet")) for part in ("train", "valid")}
+    in_time = params.split_strategy in TEMPORAL
     known = {
-        moment: known_by(*train.shape, [rows[part] for part in parts], params.rating_power) if params.split_strategy in TEMPORAL else None
+        moment: known_by(*train.shape, [rows[part] for part in parts], params.rating_power) if in_time else None
         for moment, parts in MOMENTS.items()
     }
     say = functools.partial(print, flush=True)
@@ -40,8 +41,11 @@ def main() -> None:
     write_csv(made.history, Path("models/history.csv"))
     stored = unpack(packed, str(MODEL))  # as it is read again: what is measured is what is stored, to the last bit
     seen = {moment: to_csr(pd.concat([rows[part] for part in parts]), *train.shape) for moment, parts in MOMENTS.items()}
-    rankings = {f"model.{moment}": rank_everyone(stored.model.scorer(stored.graph, known[moment]), seen[moment]) for moment in MOMENTS}
-    write_arrays(Path("data/rankings/model.npz"), **rankings)
+    if in_time:  # at each moment from the history up to there
+        ranked = [rank_everyone(stored.model.scorer(stored.graph, known[moment]), seen[moment])[0] for moment in MOMENTS]
+    else:
+        ranked = rank_everyone(stored.model.scorer(stored.graph), *seen.values())
+    write_arrays(Path("data/rankings/model.npz"), **{f"model.{moment}": of for moment, of in zip(MOMENTS, ranked)})
     shutil.rmtree(CHECKPOINTS, ignore_errors=True)
 
 

@@ -27,7 +27,7 @@ def measured(random_interactions):
     train, test = sp.csr_matrix(train), sp.csr_matrix(test)
     torch.manual_seed(0)
     scorers = {"model": lambda users: torch.tensor(test[users].toarray()), "random": dot_scorer(torch.randn(40, 4), torch.randn(60, 4))}
-    rankings = {name: rank_everyone(scorer, train) for name, scorer in scorers.items()}
+    rankings = {name: rank_everyone(scorer, train)[0] for name, scorer in scorers.items()}
     return measure(asked(test, train), rankings, [5, 10]), train, test, scorers
 
 

@@ -94,7 +94,7 @@ def test_training_by_torchs_messages_gives_what_training_by_dgls_gives(checkerbo
     """The path that a GPU takes, here on the CPU."""
     train, missing = checkerboard
     by_dgl, by_torch = Graph(graph_of(train)), Graph(graph_of(train), use_dgl=False)
-    models = [train_model(by_dgl, train, missing, 8, 2, 1000, 0.0, 0.0, SETTINGS, on_device=other).model for other in (None, by_torch)]
+    models = [train_model(by_dgl, train, missing, 8, 2, 1000, 0.0, 0.0, SETTINGS, trained_on=other).model for other in (None, by_torch)]
     torch.testing.assert_close(models[0].h_user, models[1].h_user, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(models[0].h_item, models[1].h_item, atol=1e-4, rtol=1e-4)
 
