@@ -55,16 +55,12 @@ class Measured(NamedTuple):
 
     part: Asked
     lists: dict[str, np.ndarray]  # by model, (n, depth): the rankings of the users that are asked about
-    by_user: dict[str, dict[str, np.ndarray]]  # by model, 'ndcg@10' and so on to (n,)
-
-    @property
-    def ndcg(self) -> dict[str, np.ndarray]:
-        """By model, NDCG@K of each user."""
-        return {name: of_user[f"ndcg@{K}"] for name, of_user in self.by_user.items()}
+    means: dict[str, dict[str, float]]  # by model, 'ndcg@10' and so on to the mean over the users
+    ndcg: dict[str, np.ndarray]  # by model, (n,) NDCG@K of each user
 
     def mean(self, name: str, metric: str) -> float:
         """Of a model over the users."""
-        return float(self.by_user[name][metric].mean())
+        return self.means[name][metric]
 
 
 def measure(part: Asked, rankings: dict[str, np.ndarray], cutoffs: Iterable[int]) -> Measured:
@@ -72,7 +68,11 @@ def measure(part: Asked, rankings: dict[str, np.ndarray], cutoffs: Iterable[int]
     cutoffs = sorted({K, *cutoffs})
     lists = {name: ranked[part.users] for name, ranked in rankings.items()}
     n_relevant = np.diff(part.relevant.indptr)
-    return Measured(part, lists, {name: per_user(hits(ranked, part.relevant), n_relevant, cutoffs) for name, ranked in lists.items()})
+    means, ndcg = {}, {}
+    for name, ranked in lists.items():  # of all users, all metrics at all cutoffs are much: one model's exist at one time
+        of_user = per_user(hits(ranked, part.relevant), n_relevant, cutoffs)
+        means[name], ndcg[name] = {metric: float(values.mean()) for metric, values in of_user.items()}, of_user[f"ndcg@{K}"]
+    return Measured(part, lists, means, ndcg)
 
 
 def summary(measured: Measured, train: sp.csr_matrix, genres: np.ndarray) -> dict[str, dict[str, float]]:
