@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from imports import ROOT
 
+from movierec.storage import write_arrays
+
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory):
@@ -139,3 +141,18 @@ def test_sequences_are_written_in_time_and_of_equal_times_in_the_files_order(tmp
     for name, message in (("mine.zip", "no known release; its name must be one of ml-100k.zip"), ("ml-10m.zip", "ml-10m.zip is missing; it comes from")):
         done = benchmark("write_sequences", tmp_path / name, tmp_path / "out2.txt")
         assert done.returncode == 1 and message in done.stderr and not (tmp_path / "out2.txt").exists()
+
+
+def test_softmax_cost_prints_a_table():
+    done = benchmark("softmax_cost", "--movies", "2000,120000")
+    assert done.returncode == 0, done.stderr
+    assert "sampled, 4,096 negatives" in done.stdout.replace("\n", " ") or "4,096" in done.stdout
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")][-2:] == ["2,000", "120,000"]
+
+
+def test_two_processes_are_compared_with_one(tmp_path, random_interactions, graph_of):
+    write_arrays(tmp_path / "graph.npz", **graph_of(random_interactions(80, 60))._asdict())
+    done = benchmark("processes", "--graph", tmp_path / "graph.npz", "--epochs", "2", "--set", "embedding_dim=8")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert set(result["seconds"]) == {"1", "2"} and result["largest difference of a vector's entry"] < 1e-4
