@@ -243,7 +243,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Arrays, as `write_arrays` wrote them; never unpickles."""
 
     def load(p: Path) -> dict[str, np.ndarray]:
-        with np.load(p, allow_pickle=False) as file:
+        with p.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
 
     return read(path, load)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from movierec import cleaning, own_data
@@ -72,6 +72,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(rows=ROWS, size=st.integers(1, 60), end=st.sampled_from(["\n", "\r\n", "\r"]), tail=st.sampled_from(["", "\n", "\n\n\n"]), latin=st.booleans())
+@settings(max_examples=settings().max_examples // 5)  # each cleans four times
 def test_small_blocks_one_block_and_care_alone_give_the_same(tmp_path_factory, layout, rows, size, end, tail, latin):
     folder = tmp_path_factory.mktemp("same")
     separator, name, header, others = LAYOUTS[layout]

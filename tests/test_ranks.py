@@ -51,6 +51,16 @@ def project(small_data, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def whole(project):
+    """What one process wrote that nobody killed."""
+    return written(project)
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in ("models/model.npz", "models/history.csv", "data/rankings/model.npz")}
+
+
 def result(folder: Path) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     return read_arrays(folder / "models/model.npz"), pd.read_csv(folder / "models/history.csv")
 
@@ -58,7 +68,7 @@ def result(folder: Path) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
 def train(folder: Path, processes: int = 1) -> subprocess.Popen:
     """Start the stage as `dvc repro` does, in so many processes."""
     set_up(folder, data_path="unused", **PARAMS, processes=processes)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""} | ({"OMP_NUM_THREADS": "1"} if processes > 1 else {})
     return subprocess.Popen([sys.executable, "stages/train.py"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -80,7 +90,7 @@ def kill_once_it_has_kept(folder: Path, epochs: int, whom) -> None:
     raise AssertionError("no checkpoint came")
 
 
-def test_two_processes_train_the_same_model_and_one_that_is_killed_changes_nothing(project):
+def test_two_processes_train_the_same_model_and_one_that_is_killed_changes_nothing(project, whole):
     one, history = result(project)
     done = train(project, processes=2)
     assert done.communicate(timeout=120)[0].count("epoch  12/12") == 1 and done.returncode == 0, "one of them speaks"
@@ -99,20 +109,14 @@ def test_two_processes_train_the_same_model_and_one_that_is_killed_changes_nothi
     assert not [*project.glob("data/checkpoints/**/*.npz")], "what is done needs no checkpoint"
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(project):
-    def finished():
-        done = train(project)
-        said = done.communicate(timeout=120)[0]
-        assert done.returncode == 0, said
-        return said, (project / "models/model.npz").read_bytes(), (project / "data/rankings/model.npz").read_bytes()
-
-    _, *whole = finished()
+def test_a_run_that_is_killed_goes_on_where_it_was(project, whole):
     killed = train(project)
     kill_once_it_has_kept(project, 4, lambda: killed.pid)
     killed.wait()
-    said, *after = finished()
-    assert "epoch   1/12" not in said and "epoch  12/12" in said
-    assert after == whole
+    done = train(project)
+    said = done.communicate(timeout=120)[0]
+    assert done.returncode == 0 and "epoch   1/12" not in said and "epoch  12/12" in said, said
+    assert written(project) == whole
 
 
 def test_what_a_person_has_to_mend_is_said_once(project):

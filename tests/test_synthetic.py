@@ -9,10 +9,10 @@ import pytest
 import scipy.sparse as sp
 import torch
 from imports import ROOT
+from in_memory import clean_folder
 
-from movierec.cleaning import clean
 from movierec.errors import UserError
-from movierec.movielens import GENRES_100K, read_folder
+from movierec.movielens import GENRES_100K
 from movierec.ranking import evaluate
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(folder, tmp_
 
 
 def test_cleaning_takes_every_row(folder):
-    cleaned = clean(read_folder(folder), max_rejected=0)
+    cleaned = clean_folder(folder, max_rejected=0)
     assert not len(cleaned.rejected)
     assert len(cleaned.ratings) == N_INTERACTIONS and len(cleaned.movies) == N_MOVIES
     assert cleaned.movies["Year"].notna().all()
