@@ -16,6 +16,8 @@ import scipy.sparse as sp
 import torch
 import torch.distributed as dist
 
+from movierec.errors import UserError
+
 MAX_RESTARTS = 3  # of all processes, where one dies
 
 
@@ -74,10 +76,6 @@ class Ranks:
     def total(self, number: float) -> float:
         """The sum of a number over the ranks, in float64, the same bits on each."""
         return number if self.size == 1 else float(np.concatenate(self.each(np.array([number]))).sum())
-
-    def any(self, flags: np.ndarray) -> np.ndarray:
-        """Where any rank has true: (n,) bool."""
-        return flags if self.size == 1 else np.any(self.each(flags.astype(np.uint8)), axis=0)
 
     def rows(self, own: torch.Tensor) -> torch.Tensor | None:
         """All users' rows on the rank that leads, on the CPU, from each rank's own; None on the others."""
@@ -144,9 +142,14 @@ def join(device: str, processes: int) -> Ranks:
     Args:
         device: cpu or cuda.
         processes: wanted, on this machine.
+
+    Raises:
+        UserError: there are fewer GPUs.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         if device == "cuda":
+            if int(os.environ["LOCAL_RANK"]) >= torch.cuda.device_count():
+                raise UserError(f"{os.environ['LOCAL_WORLD_SIZE']} processes want a GPU each, but torch sees {torch.cuda.device_count()} here; start fewer.")
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         # Who waits while the leader does what is done once must not give up; a process that dies is torchrun's to notice.
         dist.init_process_group("cuda:nccl,cpu:gloo" if device == "cuda" else "gloo", timeout=datetime.timedelta(days=1))

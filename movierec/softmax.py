@@ -81,7 +81,7 @@ class SampledSoftmaxLoss(torch.autograd.Function):
 
     where j is among the sampled with probability p_j: the sum has the right expectation (the 'log Q correction' of Bengio
     and Senecal, 2008, and Yi et al., RecSys 2019). The user's own items are all there, so that only what is estimated
-    for the others has an error. The cost depends on the sample's size, not on the number of items.
+    for the others has an error. The cost depends on the sample's size, not on the number of items (but for the gradient's zeros).
     """
 
     @staticmethod
@@ -103,6 +103,8 @@ class SampledSoftmaxLoss(torch.autograd.Function):
         of_pairs = []  # d loss / d s_ui of the users' own items
         loss = 0.0
         for sample, begin, end in zip(sampled.samples, sampled.bounds, sampled.bounds[1:]):
+            if begin == end:  # its users are other processes'
+                continue
             at = slice(begin, end)
             u, part = h_user[at], items[begin:end]
             index = torch.from_numpy(sample.items).to(device)

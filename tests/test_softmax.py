@@ -66,6 +66,17 @@ def test_a_sample_of_all_items_is_the_exact_softmax(items):
         torch.testing.assert_close(ours, exact)
 
 
+def test_a_group_whose_users_are_other_processes_adds_nothing(items):
+    generator, losses = torch.Generator(), []
+    empty_first = Sampled([SAMPLED.samples[1], *SAMPLED.samples], np.array([0, 0, 5, 9]))
+    for sampled in (SAMPLED, empty_first):
+        h_user, h_item = embeddings(generator)
+        loss = softmax_loss(h_user, h_item, items, torch.ones(N_USERS), sampled=sampled)
+        loss.backward()
+        losses.append((loss.detach(), h_user.grad, h_item.grad))
+    assert all(torch.equal(one, other) for one, other in zip(*losses))
+
+
 def test_items_are_sampled_with_the_probability_that_is_said(random_interactions):
     """So that the estimate of any sum over items, each divided by its probability, has the right expectation."""
     train = random_interactions(30 * GROUP, 400, density=0.02)
