@@ -156,12 +156,3 @@ def test_two_processes_are_compared_with_one(tmp_path, random_interactions, grap
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert set(result["seconds"]) == {"1", "2"} and result["largest difference of a vector's entry"] < 1e-4
-
-
-def test_top_k_finds_the_same_by_each_exact_search():
-    done = benchmark("top_k", "--users", 50, "--movies", 400, "--k", 5)
-    assert done.returncode == 0, done.stderr
-    rows = {row[1].strip(): row for row in (line.split("|") for line in done.stdout.splitlines() if line.startswith("| exact"))}
-    assert "exact, this project" in rows and all(row[5].strip() == "1.000" for row in rows.values())
-    refused = benchmark("top_k", "--movies", 3, "--k", 5)
-    assert refused.returncode == 1 and refused.stderr.startswith("top_k: --users")
