@@ -1,6 +1,7 @@
 """The benchmarks: what they print, and what they refuse."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -27,9 +28,9 @@ def split(tmp_path_factory):
     return folder
 
 
-def benchmark(name, *arguments):
+def benchmark(name, *arguments, **environment):
     command = [sys.executable, f"benchmarks/{name}.py", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env=os.environ | {key: str(value) for key, value in environment.items()}, capture_output=True, text=True)
 
 
 def published_split(*arguments):
@@ -143,16 +144,15 @@ def test_sequences_are_written_in_time_and_of_equal_times_in_the_files_order(tmp
         assert done.returncode == 1 and message in done.stderr and not (tmp_path / "out2.txt").exists()
 
 
-def test_softmax_cost_prints_a_table():
-    done = benchmark("softmax_cost", "--movies", "2000,120000")
+def test_top_k_says_what_exact_search_costs_and_that_it_is_exact(tmp_path):
+    for library in ("faiss", "usearch"):  # as if they were not there
+        (tmp_path / f"{library}.py").write_text("raise ImportError\n")
+    done = benchmark("top_k", "--users", 90, "--movies", 400, "--dim", 8, "--k", 5, "--seen", 20, "--sample", 60, PYTHONPATH=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "sampled, 4,096 negatives" in done.stdout.replace("\n", " ") or "4,096" in done.stdout
-    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")][-2:] == ["2,000", "120,000"]
-
-
-def test_two_processes_are_compared_with_one(tmp_path, random_interactions, graph_of):
-    write_arrays(tmp_path / "graph.npz", **graph_of(random_interactions(80, 60))._asdict())
-    done = benchmark("processes", "--graph", tmp_path / "graph.npz", "--epochs", "2", "--set", "embedding_dim=8")
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert set(result["seconds"]) == {"1", "2"} and result["largest difference of a vector's entry"] < 1e-4
+    assert "90 users, 400 movies, 8 numbers each, k 5" in done.stdout and "asked for 60 users" in done.stdout
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[4:]]
+    assert [row[0] for row in rows] == ["`ranking.top_k`, exact, without what they have seen", "`ranking.top_k`, exact"]
+    assert all(float(row[3].replace(",", "")) > 0 and row[4] == "1.000" for row in rows)
+    assert "faiss is missing" in done.stderr and "usearch is missing" in done.stderr
+    done = benchmark("top_k", "--movies", 10, "--k", 11)
+    assert done.returncode == 1 and "--k at most --movies" in done.stderr and "Traceback" not in done.stderr
