@@ -156,3 +156,17 @@ def test_top_k_says_what_exact_search_costs_and_that_it_is_exact(tmp_path):
     assert "faiss is missing" in done.stderr and "usearch is missing" in done.stderr
     done = benchmark("top_k", "--movies", 10, "--k", 11)
     assert done.returncode == 1 and "--k at most --movies" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_softmax_cost_has_a_row_for_each_catalogue():
+    done = benchmark("softmax_cost", "--movies", "2000,120000")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")] == ["2,000", "120,000"]
+
+
+def test_two_processes_are_compared_with_one(tmp_path, random_interactions, graph_of):
+    write_arrays(tmp_path / "graph.npz", **graph_of(random_interactions(80, 60))._asdict())
+    done = benchmark("processes", "--graph", tmp_path / "graph.npz", "--epochs", "2", "--set", "embedding_dim=8")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert set(result["seconds"]) == {"1", "2"} and result["largest difference of a vector's entry"] < 1e-4
