@@ -15,6 +15,7 @@ from torch import nn
 
 from movierec.errors import UserError
 from movierec.graph import GraphArrays
+from movierec.history import History
 from movierec.ranks import ALONE, Ranks
 from movierec.storage import read_arrays, write_arrays
 
@@ -71,11 +72,6 @@ class Checkpoint:
         rng.bit_generator.state = json.loads(str(state["rng"]))
         progress.resume(state, tensors("best."))
 
-    def remove(self) -> None:
-        """Once what was trained is stored."""
-        if self._path and self._ranks.leads:
-            self._path.unlink(missing_ok=True)
-
     def _read(self) -> dict[str, np.ndarray] | None:
         """The file's arrays, which the leader hands to all ranks, as their machines may not share a disk."""
         content = b""
@@ -99,10 +95,11 @@ def by_user(model: nn.Module, name: str) -> bool:
     return name.split(".")[-1] in getattr(model, "BY_USER", ())
 
 
-def fingerprint(params: SimpleNamespace, graph: GraphArrays, *matrices: sp.csr_matrix) -> str:
-    """What a training is determined by: params, data, and the project's modules that are loaded; in hexadecimal."""
+def fingerprint(params: SimpleNamespace, graph: GraphArrays, train: sp.csr_matrix, valid: sp.csr_matrix, past: History | None) -> str:
+    """What a training is determined by: params, data (in its order in time, if that counts), and the project's modules that are loaded; in hexadecimal."""
     digest = hashlib.sha256(json.dumps(vars(params) | IRRELEVANT, sort_keys=True).encode())
-    for array in (graph.source, graph.weight, *(part for matrix in matrices for part in (matrix.indptr, matrix.indices))):
+    in_order = (past.indptr, past.items) if past else ()
+    for array in (graph.source, graph.weight, train.indptr, train.indices, valid.indptr, valid.indices, *in_order):
         digest.update(np.ascontiguousarray(array))
     for name, module in sorted(sys.modules.items()):
         if name.split(".")[0] == "movierec":

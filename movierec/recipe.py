@@ -65,7 +65,7 @@ def make_model(
         params.epoch_steps, params.softmax, params.negatives,
     )  # fmt: skip
     every = params.checkpoint_epochs if checkpoints else 0
-    of = fingerprint(params, arrays, train, valid) if every else ""
+    of = fingerprint(params, arrays, train, valid, known and known.history) if every else ""
 
     def checkpoint(part: str, ranks: Ranks) -> Checkpoint:
         return Checkpoint(checkpoints and checkpoints / f"{part}.npz", every, of, ranks)

@@ -36,7 +36,8 @@ class Sampler:
     """Negatives for groups of a batch's users: half of them the group's own items, half drawn by popularity.
 
     In-batch negatives are as popular as what is liked, and so the hardest; those drawn by the root of their popularity
-    bring in the long tail, without which the estimate would rest on a few items of great weight. Each group has a
+    bring in the long tail, without which the estimate would rest on a few items of great weight; with replacement, since a
+    draw for each item (`inclusion`) would cost as much as the catalogue is large. Each group has a
     sample of its own: what all users of a batch had in common would not average out within a step.
     """
 

@@ -16,7 +16,16 @@ from movierec.sampling import Sample
 CHUNK = 512  # users whose scores exist at one time
 
 
-class SoftmaxLoss(torch.autograd.Function):
+class LossByHand(torch.autograd.Function):
+    """A loss whose `forward` computes the gradients too, and saves them."""
+
+    @staticmethod
+    def backward(ctx, grad: torch.Tensor):
+        grad_user, grad_item = ctx.saved_tensors
+        return grad_user * grad, grad_item * grad, None, None, None
+
+
+class SoftmaxLoss(LossByHand):
     """A batch's weighted mean of -log softmax over its interactions, with its gradient computed by hand.
 
         loss = -1/W sum over (u, i) of w_u [s_ui - log sum_j exp s_uj],    s = U I^T
@@ -61,11 +70,6 @@ class SoftmaxLoss(torch.autograd.Function):
         ctx.save_for_backward(grad_user, grad_item)
         return h_user.new_tensor(loss)
 
-    @staticmethod
-    def backward(ctx, grad: torch.Tensor):
-        grad_user, grad_item = ctx.saved_tensors
-        return grad_user * grad, grad_item * grad, None, None, None
-
 
 class Sampled(NamedTuple):
     """Users in groups, and each group's sample."""
@@ -74,7 +78,7 @@ class Sampled(NamedTuple):
     bounds: np.ndarray  # (n_groups + 1,): group g is the rows from bounds[g] to bounds[g + 1]
 
 
-class SampledSoftmaxLoss(torch.autograd.Function):
+class SampledSoftmaxLoss(LossByHand):
     """The same with the sum over all items estimated from some of them:
 
         log sum_j exp s_uj  ~  log (sum over u's items i of exp s_ui + sum over other sampled j of exp(s_uj) / p_j)
@@ -137,11 +141,6 @@ class SampledSoftmaxLoss(torch.autograd.Function):
         grad_item += torch_sum(own.T.tocsr(), device)(h_user)
         ctx.save_for_backward(grad_user, grad_item)
         return h_user.new_tensor(loss)
-
-    @staticmethod
-    def backward(ctx, grad: torch.Tensor):
-        grad_user, grad_item = ctx.saved_tensors
-        return grad_user * grad, grad_item * grad, None, None, None
 
 
 def degrees(items: sp.csr_matrix) -> torch.Tensor:

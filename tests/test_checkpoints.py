@@ -111,8 +111,12 @@ def test_a_fingerprint_knows_params_and_data_apart(parts, graph_of):
     other = train.copy()
     other.indices[:2] = other.indices[:2][::-1]
 
-    def of(params=params, train=train, valid=valid):
-        return fingerprint(SimpleNamespace(**params), graph_of(train), train, valid)
+    def of(params=params, train=train, valid=valid, order=None):
+        past = None if order is None else History(train.indptr, train.indices[order])
+        return fingerprint(SimpleNamespace(**params), graph_of(train), train, valid, past)
+
+    in_order, in_another = np.arange(train.nnz), np.r_[1, 0, 2 : train.nnz]
 
     assert of() == of(params | {"checkpoint_epochs": 2}), "how often the state is kept changes nothing in what is trained"
-    assert len({of(), of(params | {"lr": 0.2}), of(train=other), of(valid=train)}) == 4
+    different = {of(), of(params | {"lr": 0.2}), of(train=other), of(valid=train), of(order=in_order), of(order=in_another)}
+    assert len(different) == 6, "the order in time too, which the matrices do not tell"
