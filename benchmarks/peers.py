@@ -247,9 +247,9 @@ def factor_scorer(model: Any) -> "Scorer":
     """The scorer of a fitted implicit model; a bias is one of its factors."""
     import torch
 
-    from movierec.ranking import dot_scorer
+    from movierec.ranking import DotScorer
 
-    return dot_scorer(torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors))
+    return DotScorer(torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors))
 
 
 def fit_vaecf(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
@@ -273,13 +273,13 @@ def fit_cornac_bpr(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float)
     import torch
     from cornac.models import BPR
 
-    from movierec.ranking import dot_scorer
+    from movierec.ranking import DotScorer
 
     model = BPR(k=10, max_iter=200, learning_rate=0.001, lambda_reg=0.01, seed=123)
     with fitting(limit) as clock:
         model.fit(cornac_data(train))
     users, items = (torch.from_numpy(vectors).float() for vectors in (model.get_user_vectors(), model.get_item_vectors()))
-    return Fitted(dot_scorer(users, items), clock.seconds, "10 factors, lr 0.001, regularization 0.01, 200 iterations" + clock.note)
+    return Fitted(DotScorer(users, items), clock.seconds, "10 factors, lr 0.001, regularization 0.01, 200 iterations" + clock.note)
 
 
 def cornac_data(train: "sp.csr_matrix") -> Any:
@@ -305,7 +305,7 @@ def fit_lightgcn(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -
     from torch_geometric.nn.models import LightGCN
     from torch_geometric.utils import to_torch_csr_tensor
 
-    from movierec.ranking import dot_scorer, evaluate
+    from movierec.ranking import DotScorer, evaluate
 
     warnings.filterwarnings("ignore", message="Sparse")  # torch's sparse matrices are in beta
     torch.manual_seed(1)
@@ -344,14 +344,14 @@ def fit_lightgcn(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -
         seconds, next_check = now, now + limit / n_checks
         with torch.no_grad():
             users, items = model.get_embedding(graph).split([n_users, n_items])
-        ndcg = evaluate(known_only(dot_scorer(users, items), train), train, train, valid, [20])["ndcg@20"]
+        ndcg = evaluate(known_only(DotScorer(users, items), train), train, train, valid, [20])["ndcg@20"]
         _bench.say(f"lightgcn, epoch {steps / epoch_steps:.2f}: valid NDCG@20 {ndcg:.4f} ({seconds:.1f} s)")
         if ndcg > best[0]:
             best, kept = (ndcg, steps), (users, items)
         began = time.perf_counter()
     note = f", stopped after {limit:g} s" if steps < max_epochs * epoch_steps else ""
     settings = "64 factors, 2 layers, lr 0.001, L2 0.0001, batches of 8192, {:.1f} epochs (best: {:.1f})"
-    return Fitted(dot_scorer(*kept), seconds, settings.format(steps / epoch_steps, best[1] / epoch_steps) + note)
+    return Fitted(DotScorer(*kept), seconds, settings.format(steps / epoch_steps, best[1] / epoch_steps) + note)
 
 
 class Peer(NamedTuple):

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 import torch
 
 from movierec.errors import UserError
-from movierec.ranking import dot_scorer, top_k
+from movierec.ranking import DotScorer, top_k
 
 CENTRES, NEAR_MOVIES = 300, 3
 NEIGHBOURS = 32  # of each vector in an HNSW graph
@@ -79,7 +79,7 @@ def main() -> None:
         print(f"| {name} | {built:.1f} | {args.users / rate:,.1f} | {rate:,.0f} | {recall:.3f} |", flush=True)
         return found
 
-    scorer, everyone = dot_scorer(torch.from_numpy(queries), torch.from_numpy(vectors)), np.arange(n_asked)
+    scorer, everyone = DotScorer(torch.from_numpy(queries), torch.from_numpy(vectors)), np.arange(n_asked)
     seen = random_seen(n_asked, args.movies, args.seen, rng)
     row("`ranking.top_k`, exact, without what they have seen", 0, lambda: top_k(scorer, everyone, seen, args.k)[0], None)
     exact = row("`ranking.top_k`, exact", 0, lambda: top_k(scorer, everyone, sp.csr_matrix(seen.shape), args.k)[0], None)

@@ -14,6 +14,7 @@ from movierec.interactions import rating_weights, to_csr
 
 NEGLIGIBLE = 2.0**-24  # what has faded to less than the precision of float32 is left out
 
+
 class History(NamedTuple):
     """Each user's items, the oldest first."""
 
@@ -139,3 +140,15 @@ def known_by(n_users: int, n_items: int, parts: list[pd.DataFrame], rating_power
     rows = pd.concat(parts)
     weight = rating_weights(rows["rating"].to_numpy(), rating_power, parts[0]["rating"].to_numpy())
     return Known(to_csr(rows, n_users, n_items, weight), history(n_users, *parts), np.arange(n_users))
+
+
+def known_without_order(matrix: sp.csr_matrix, users: np.ndarray | None = None, gender: np.ndarray | None = None) -> Known:
+    """The same where interactions have no order in time: histories are in the order of items.
+
+    Args:
+        matrix: (n, n_items) float32, the weight of each interaction.
+        users: see `Known`; None for everyone that training knows.
+        gender: see `Known`.
+    """
+    users = np.arange(matrix.shape[0]) if users is None else users
+    return Known(matrix, History(matrix.indptr.astype(np.int64), matrix.indices), users, gender)

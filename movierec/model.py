@@ -18,7 +18,7 @@ from movierec.lightgcn import LightGCN, fold_in, spectral_start
 from movierec.metrics import hits, per_user, users_to_rank
 from movierec.next_movie import NextMovie, stored_next
 from movierec.next_training import NextSettings, fit_next
-from movierec.ranking import CHUNK, Scorer, best_unseen, dot_scorer, evaluate
+from movierec.ranking import DotScorer, Scorer, best_unseen, chunks, evaluate
 from movierec.training import Epoch, Settings, fit
 
 # Shares of (graph, users, items) in the score; validation picks one of those whose parts are there.
@@ -68,13 +68,13 @@ class Model(NamedTuple):
         """
         if known is None:
             return (
-                dot_scorer(self.h_user, self.h_item),
+                DotScorer(self.h_user, self.h_item),
                 self.users and user_scorer(graph, self.users),
                 self.items and item_scorer(graph, self.items),
             )
         some = self.nodes(graph, known)
         return (
-            dot_scorer(some.h, self.h_item),
+            DotScorer(some.h, self.h_item),
             self.users and folded_user_scorer(graph, self.users, self.h_user, some),
             self.items and item_scorer(graph, self.items, known.matrix),
         )
@@ -146,18 +146,25 @@ def symmetric(triangle: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(matrix)
 
 
-def standardised(scores: torch.Tensor) -> torch.Tensor:
+def standardised(scorer: Scorer) -> Scorer:
     """Each user's scores with mean 0 and deviation 1, so that those of different parts can be added."""
-    deviation, mean = torch.std_mean(scores, dim=1, keepdim=True, correction=0)
-    return (scores - mean).div_(deviation.clamp(min=1e-12))
+    if isinstance(scorer, DotScorer) and len(scorer.h_user) > scorer.h_user.shape[1]:  # for fewer, the covariance costs more than it saves
+        return scorer.standardised()
+
+    def score(users: np.ndarray) -> torch.Tensor:
+        scores = scorer(users)
+        deviation, mean = torch.std_mean(scores, dim=1, keepdim=True, correction=0)
+        return (scores - mean).div_(deviation.clamp(min=1e-12))
+
+    return score
 
 
 def mixed_scorer(parts: tuple[Scorer | None, ...], mix: tuple[float, ...]) -> Scorer:
     """The sum of the parts' scores, each user's standardised, in the shares of `mix`."""
-    used = [(scorer, share) for scorer, share in zip(parts, mix) if share]
+    used = [(standardised(scorer), share) for scorer, share in zip(parts, mix) if share]
 
     def score(users: np.ndarray) -> torch.Tensor:
-        parts = (standardised(scorer(users)).mul_(share) for scorer, share in used)
+        parts = (scorer(users).mul_(share) for scorer, share in used)
         return functools.reduce(torch.Tensor.add_, parts)  # in place: of many users and items, each copy costs as much as the scores
 
     return score
@@ -170,8 +177,10 @@ def mix_quality(
     mixes = [mix for mix in mixes if all(part or not share for part, share in zip(parts, mix))]
     users = users_to_rank(valid, train)
     found = {mix: [] for mix in mixes}
-    for batch in np.array_split(users, -(-len(users) // CHUNK)):
-        scores = [standardised(part(batch)) if part else None for part in parts]
+    scorers = [part and standardised(part) for part in parts]
+    for at in chunks(len(users), train.shape[1]):
+        batch = users[at]
+        scores = [scorer(batch) if scorer else None for scorer in scorers]
         for mix in mixes:
             mixed = sum(share * score for share, score in zip(mix, scores) if share)
             ranked, _ = best_unseen(mixed, train[batch], 20)

@@ -1,6 +1,7 @@
 """Full ranking: the top k without seen items."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,12 +12,14 @@ from movierec.metrics import DEPTH, hits, per_user, some_users_to_rank
 # Users' indices to their scores for all items: (n,) int to (n, n_items) float32.
 Scorer = Callable[[np.ndarray], torch.Tensor]
 
-CHUNK = 512  # users whose scores exist at one time
+# How many users' scores exist at one time: at most `CHUNK` users, and about `SCORES` scores, 16 MB. What is larger than 32 MB malloc takes
+# from the system each time, page by page, which costs as much as the scores; and `FEWEST` users make one matrix product worth its while.
+CHUNK, SCORES, FEWEST = 512, 4_000_000, 32
 # The points of the split at which everyone is recommended to, and the parts that lie before each.
 MOMENTS = {"after_train": ("train",), "after_valid": ("train", "valid")}
 
 
-def top_k(scorer: Scorer, users: np.ndarray, seen: sp.csr_matrix, k: int, chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
+def top_k(scorer: Scorer, users: np.ndarray, seen: sp.csr_matrix, k: int, chunk: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Each user's k best items among those not seen; of equal scores, the lower index first.
 
     Args:
@@ -24,7 +27,7 @@ def top_k(scorer: Scorer, users: np.ndarray, seen: sp.csr_matrix, k: int, chunk:
         users: (n,) indices.
         seen: (n_users, n_items), items to leave out.
         k: items per user.
-        chunk: users scored at one time.
+        chunk: users scored at one time; None for what suits the number of items.
 
     Returns:
         items (n, k) int32 and scores (n, k) float32; -1 and -inf fill up where a user has fewer than k
@@ -32,11 +35,16 @@ def top_k(scorer: Scorer, users: np.ndarray, seen: sp.csr_matrix, k: int, chunk:
     """
     items = np.full((len(users), k), -1, dtype=np.int32)
     values = np.full((len(users), k), -np.inf, dtype=np.float32)
-    for begin in range(0, len(users), chunk):
-        batch = users[begin : begin + chunk]
-        at = slice(begin, begin + len(batch))
+    for at in chunks(len(users), seen.shape[1], chunk):
+        batch = users[at]
         items[at], values[at] = best_unseen(scorer(batch), seen[batch], k)
     return items, values
+
+
+def chunks(n_users: int, n_items: int, chunk: int | None = None) -> Iterator[slice]:
+    """`n_users` in chunks that are scored at one time."""
+    chunk = chunk or max(min(CHUNK, SCORES // n_items), FEWEST)
+    return (slice(begin, min(begin + chunk, n_users)) for begin in range(0, n_users, chunk))
 
 
 def best_unseen(scores: torch.Tensor, seen: sp.csr_matrix, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -132,14 +140,31 @@ def rank_everyone(scorer: Scorer, *seen: sp.csr_matrix) -> list[np.ndarray]:
     """
     n_users = seen[0].shape[0]
     ranked = [np.empty((n_users, DEPTH), np.int32) for _ in seen]
-    for begin in range(0, n_users, CHUNK):
-        at = np.arange(begin, min(begin + CHUNK, n_users))
-        scores = scorer(at)
+    for at in chunks(*seen[0].shape):
+        scores = scorer(np.arange(at.start, at.stop))
         for of, items in zip(seen, ranked):
             items[at] = best_unseen(scores, of[at], DEPTH)[0]
     return ranked
 
 
-def dot_scorer(user_vectors: torch.Tensor, item_vectors: torch.Tensor) -> Scorer:
-    """Scores as dot products: (n_users, dim) and (n_items, dim), on any device; the scores are on the CPU."""
-    return lambda users: (user_vectors[torch.from_numpy(users).to(user_vectors.device)] @ item_vectors.T).cpu()
+class DotScorer(NamedTuple):
+    """Scores as dot products; the vectors may be on any device, the scores are on the CPU."""
+
+    h_user: torch.Tensor  # (n_users, dim)
+    h_item: torch.Tensor  # (n_items, dim)
+
+    def __call__(self, users: np.ndarray) -> torch.Tensor:
+        return (self.h_user[torch.from_numpy(users).to(self.h_user.device)] @ self.h_item.T).cpu()
+
+    def standardised(self) -> "DotScorer":
+        """Each user's scores with mean 0 and deviation 1 over the items.
+
+        With m and C the mean and the covariance of the items' vectors, a user's scores have mean h_u . m and variance h_u C h_u;
+        so that they are dot products again, and no score has to be touched twice.
+        """
+        h_item = self.h_item.double()
+        centred = h_item - h_item.mean(dim=0)
+        covariance = centred.T @ centred / len(centred)
+        h_user = self.h_user.double()
+        deviation = ((h_user @ covariance) * h_user).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
+        return DotScorer((h_user / deviation).float(), centred.float())

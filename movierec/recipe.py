@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
+from movierec.allocator import keep_freed_memory
 from movierec.checkpoints import Checkpoint, fingerprint
 from movierec.errors import UserError
 from movierec.graph import Graph, GraphArrays
@@ -60,6 +61,7 @@ def make_model(
     """
     if params.device == "cuda" and not torch.cuda.is_available():
         raise UserError(NO_GPU)
+    keep_freed_memory()
     settings = Settings(
         params.temperature, params.user_weight_power, params.lr, params.weight_decay, params.batch_size, params.epochs, params.patience, params.seed,
         params.epoch_steps, params.softmax, params.negatives,

@@ -24,12 +24,12 @@ from movierec.diversity import POOL, diversified
 from movierec.errors import UserError
 from movierec.filters import Filters
 from movierec.graph import Graph
-from movierec.history import History, Known
+from movierec.history import History, Known, known_without_order
 from movierec.interactions import users_of_items
 from movierec.lightgcn import vectors_from_features
 from movierec.model import Model
 from movierec.packing import Packed, unpack
-from movierec.ranking import CHUNK, Scorer, dot_scorer, top_k
+from movierec.ranking import CHUNK, DotScorer, Scorer, top_k
 from movierec.reasons import REASONS, reasons_by_leaving_out
 from movierec.storage import read_arrays
 from movierec.titles import Titles
@@ -51,7 +51,7 @@ class Recommender:
         self.movies = catalogue.movies  # MovieID, Title, Year, Genres
         self.rated = catalogue.rated  # (n_users, n_items), stars
         self.follows_time = self.model.next is not None
-        self._known = catalogue.known if self.follows_time else known_from_training(self.graph)
+        self._known = catalogue.known if self.follows_time else known_without_order(self.graph.matrix)
 
     @classmethod
     def load(cls, folder: str | Path = "models") -> "Recommender":
@@ -168,7 +168,7 @@ class Recommender:
         seen = self._row(np.concatenate([liked, disliked]), 1.0)
         if not len(liked):  # nothing to propagate from
             h_user = vectors_from_features(self.model.h_user, self.graph.user_gender, asks)
-            table, items = self._table(dot_scorer(h_user, self.model.h_item), np.zeros(1, int), seen, k, filters, diversity)
+            table, items = self._table(DotScorer(h_user, self.model.h_item), np.zeros(1, int), seen, k, filters, diversity)
             return table.assign(Because=[[] for _ in items[0]]) if because else table
         matrix = self._row(liked, 1.0) + self._row(disliked, DISLIKE)
         matrix.sort_indices()
@@ -186,7 +186,7 @@ class Recommender:
         """
         (item,) = self.items_of([movie_id])
         vectors = self.model.h_item
-        return self._table(dot_scorer(vectors, vectors), np.array([item]), self._seen_itself(item), k, filters, 0.0)[0]
+        return self._table(DotScorer(vectors, vectors), np.array([item]), self._seen_itself(item), k, filters, 0.0)[0]
 
     def taste(self, user_id: Id, k: int = 10) -> pd.DataFrame:
         """What a user rated best: MovieID, Title, Year, Genres, Rating; of equal ratings, the movie that fewer rated first.
@@ -291,11 +291,6 @@ class Recommender:
         matrix = rows.tocsr().astype(np.float32)
         matrix.sort_indices()
         return Known(matrix, History(indptr, np.concatenate(histories).astype(np.int32)), users), seen.tocsr()
-
-
-def known_from_training(graph: Graph) -> Known:
-    """Everyone's history as the graph has it, without an order in time."""
-    return Known(graph.matrix, History(graph.matrix.indptr.astype(np.int64), graph.matrix.indices), np.arange(graph.n_users))
 
 
 def without(scorer: Scorer, items: torch.Tensor, users: np.ndarray) -> torch.Tensor:

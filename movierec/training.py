@@ -15,7 +15,7 @@ from movierec.checkpoints import NO_CHECKPOINT, Checkpoint
 from movierec.errors import UserError
 from movierec.lightgcn import LightGCN
 from movierec.metrics import users_to_rank
-from movierec.ranking import dot_scorer, measure_users
+from movierec.ranking import DotScorer, measure_users
 from movierec.sampling import GROUP, Sampler
 from movierec.softmax import Sampled, softmax_loss, total_weight
 
@@ -174,7 +174,7 @@ def fit(
 
     def measure() -> dict[str, np.ndarray]:
         with torch.no_grad():
-            scorer = dot_scorer(*model())
+            scorer = DotScorer(*model())
         measured = {name: np.empty(0) for name in MEASURED}
         if ranks.size == 1 or len(users_to_rank(own_valid, own)):
             measured = measure_users(scorer, own, own, own_valid, [20])[0]

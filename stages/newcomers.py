@@ -10,7 +10,7 @@ import pandas as pd
 
 from movierec.baselines import Fitting, fit_ease, fit_popularity, linear_scorer, popularity_scorer
 from movierec.graph import Graph, graph_arrays, stored_graph, train_matrix, weighted_matrix
-from movierec.history import Known, decayed, history, known_by
+from movierec.history import Known, decayed, history, known_by, known_without_order
 from movierec.interactions import TEMPORAL, to_csr
 from movierec.ranking import rank_everyone
 from movierec.ranks import join
@@ -34,8 +34,10 @@ def main() -> None:
         print(f"{len(old):,} users to train on, {len(new):,} held out")
 
     arrays = graph_arrays(weighted[old], whole.user_gender[old], whole.item_genres)
-    before, at_test = known_by(*train.shape, rows[:1], params.rating_power), known_by(*train.shape, rows, params.rating_power)
-    known_old = Known(before.matrix[old], before.history.of(old), np.arange(len(old))) if in_time else None
+    known_old = None
+    if in_time:
+        before, at_test = (known_by(*train.shape, parts, params.rating_power) for parts in (rows[:1], rows))
+        known_old = Known(before.matrix[old], before.history.of(old), np.arange(len(old)))
     made = make_model(arrays, train[old], valid[old], known_old, params, functools.partial(print, flush=True), ranks, CHECKPOINTS)
     if made is None:  # the rest is done once
         return
@@ -48,7 +50,7 @@ def main() -> None:
         known = Known(at_test.matrix[new], at_test.history.of(new), nobody, whole.user_gender[new])
         history_new = decayed(known.history, whole.n_items, float(baselines["ease_half_life"]))
     else:
-        known = Known(weighted[new], before.history.of(new), nobody, whole.user_gender[new])
+        known = known_without_order(weighted[new], nobody, whole.user_gender[new])
         history_new = train[new]
     scorers = {"model": made.model.scorer(graph, known)}
     if baselines["ease"].size:

@@ -12,7 +12,7 @@ from movierec.evaluation import K, asked, at_test, certainty, measure, summary
 from movierec.groups import by_movies, by_users, movies_by_genre, movies_by_popularity, users_by_gender, users_by_history
 from movierec.interactions import Split
 from movierec.metrics import DEPTH, METRICS
-from movierec.ranking import MOMENTS, dot_scorer, evaluate, rank_everyone
+from movierec.ranking import MOMENTS, DotScorer, evaluate, rank_everyone
 
 GENRES = np.array([[1, 0], [0, 1]] * 30)
 
@@ -26,7 +26,7 @@ def measured(random_interactions):
     test[1] = 0
     train, test = sp.csr_matrix(train), sp.csr_matrix(test)
     torch.manual_seed(0)
-    scorers = {"model": lambda users: torch.tensor(test[users].toarray()), "random": dot_scorer(torch.randn(40, 4), torch.randn(60, 4))}
+    scorers = {"model": lambda users: torch.tensor(test[users].toarray()), "random": DotScorer(torch.randn(40, 4), torch.randn(60, 4))}
     rankings = {name: rank_everyone(scorer, train)[0] for name, scorer in scorers.items()}
     return measure(asked(test, train), rankings, [5, 10]), train, test, scorers
 

@@ -14,7 +14,7 @@ from movierec.metrics import users_to_rank
 from movierec.model import MIXES, NEXT_SHARES, mix_quality, mixed_scorer, sample_users, standardised, stored_model, train_model, train_next
 from movierec.next_movie import NextMovie
 from movierec.next_training import NextSettings
-from movierec.ranking import evaluate
+from movierec.ranking import DotScorer, evaluate
 from movierec.storage import read_arrays, write_arrays
 from movierec.training import Settings
 
@@ -29,9 +29,20 @@ def trained(checkerboard, graph_of):
 
 
 def test_scores_are_standardised_per_user():
-    out = standardised(torch.tensor([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]))
+    scores = torch.tensor([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]])
+    out = standardised(lambda users: scores[users])(np.arange(2))
     np.testing.assert_allclose(out[0], [-np.sqrt(1.5), 0, np.sqrt(1.5)], rtol=1e-6)
     assert out[1].tolist() == [0, 0, 0], "no deviation is no division by zero"
+
+
+def test_dot_products_are_standardised_as_any_scores_are():
+    rng = torch.Generator().manual_seed(0)
+    h_user, h_item = torch.randn(30, 8, generator=rng), torch.randn(50, 8, generator=rng) + 1
+    h_user[3] = 0  # a user of whom nothing is known: all scores are equal
+    plain, users = DotScorer(h_user, h_item), np.arange(30)
+    torch.testing.assert_close(standardised(plain)(users), standardised(lambda users: plain(users))(users), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(standardised(plain)(users[:5]), standardised(DotScorer(h_user[:5], h_item))(users[:5]), rtol=1e-4, atol=1e-5)
+    assert standardised(plain)(users[3:4]).tolist() == [[0.0] * 50]
 
 
 def test_a_mix_is_the_weighted_sum_and_leaves_unused_parts_alone():
@@ -40,8 +51,9 @@ def test_a_mix_is_the_weighted_sum_and_leaves_unused_parts_alone():
     def never(users):
         raise AssertionError("a part without a share is not asked")
 
-    mixed = mixed_scorer((lambda u: scores[u], never, lambda u: -2 * scores[u] ** 2), (0.25, 0.0, 0.75))
-    expected = 0.25 * standardised(scores) + 0.75 * standardised(-2 * scores**2)
+    first, third = (lambda u: scores[u]), (lambda u: -2 * scores[u] ** 2)
+    mixed = mixed_scorer((first, never, third), (0.25, 0.0, 0.75))
+    expected = 0.25 * standardised(first)(np.arange(4)) + 0.75 * standardised(third)(np.arange(4))
     torch.testing.assert_close(mixed(np.arange(4)), expected)
 
 

@@ -11,7 +11,7 @@ from ir_measures import AP, RR, P, R, Success, nDCG
 
 from movierec.errors import UserError
 from movierec.metrics import METRICS, hits, per_user
-from movierec.ranking import best_columns, best_unseen, dot_scorer, evaluate, pairs, top_k
+from movierec.ranking import DotScorer, best_columns, best_unseen, chunks, evaluate, pairs, top_k
 
 LOG3, LOG5 = np.log2(3), np.log2(5)
 
@@ -110,11 +110,19 @@ def test_more_places_than_items_are_filled_up():
 
 def test_chunks_change_nothing(random_interactions):
     rng = np.random.default_rng(0)
-    scorer = dot_scorer(torch.tensor(rng.normal(size=(50, 8)), dtype=torch.float32), torch.tensor(rng.normal(size=(30, 8)), dtype=torch.float32))
+    scorer = DotScorer(torch.tensor(rng.normal(size=(50, 8)), dtype=torch.float32), torch.tensor(rng.normal(size=(30, 8)), dtype=torch.float32))
     seen = random_interactions(50, 30)
     whole, _ = top_k(scorer, np.arange(50), seen, 10, chunk=50)
     for chunk in (1, 7, 49):
         assert np.array_equal(whole, top_k(scorer, np.arange(50), seen, 10, chunk=chunk)[0])
+
+
+@pytest.mark.parametrize("n_items, size", [(100, 512), (20_000, 200), (10_000_000, 32)])
+def test_a_chunk_has_few_scores_and_some_users(n_items, size):
+    of_everyone = list(chunks(1000, n_items))
+    assert np.concatenate([np.arange(1000)[at] for at in of_everyone]).tolist() == list(range(1000))
+    assert {at.stop - at.start for at in of_everyone[:-1]} == {size}
+    assert list(chunks(0, n_items)) == []
 
 
 def test_the_scores_of_one_chunk_of_users_exist_at_one_time():

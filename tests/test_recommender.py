@@ -16,14 +16,14 @@ from movierec.diversity import diversified
 from movierec.errors import UserError
 from movierec.filters import Filters, years_of
 from movierec.graph import Graph, graph_arrays
-from movierec.history import History, Known, known_by
+from movierec.history import History, Known, known_by, known_without_order
 from movierec.model import train_model, train_next
 from movierec.next_movie import NextMovie
 from movierec.next_training import NextSettings
 from movierec.packing import Packed, pack
 from movierec.presenting import as_records, print_movies
 from movierec.reasons import reasons_by_leaving_out
-from movierec.recommender import Recommender, known_from_training
+from movierec.recommender import Recommender
 from movierec.storage import read_arrays, write_arrays
 from movierec.training import Settings
 
@@ -83,7 +83,7 @@ def in_time(interactions):
 @pytest.mark.parametrize("mix", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.2, 0.4, 0.4)])
 def test_the_parts_of_a_score_and_the_rest_sum_to_it(recommender, mix, trained):
     model, graph = recommender.model._replace(mix=mix), recommender.graph
-    known = known_from_training(graph)
+    known = known_without_order(graph.matrix)
     for user in (0, 7, N_USERS - 1):
         score = model.scorer(graph, None if trained else known)(np.array([user]))[0]
         made = contributions(model, graph, known, user, trained)
@@ -101,7 +101,7 @@ def test_for_someone_new_with_dislikes_the_parts_sum_too(recommender):
 def test_without_what_a_movie_adds_the_item_part_loses_just_that(recommender):
     model, graph = recommender.model._replace(mix=(0.0, 0.0, 1.0)), recommender.graph
     part = model.parts(graph)[2]
-    made = contributions(model, graph, known_from_training(graph), 4, trained=True)
+    made = contributions(model, graph, known_without_order(graph.matrix), 4, trained=True)
     raw = part(np.array([4]))[0]
     without = graph.matrix[4].copy()
     without.data[2] = 0
@@ -123,7 +123,7 @@ def test_everyone_gets_what_each_gets_alone_and_nothing_that_they_rated(recommen
 
 def test_each_recommendation_names_the_liked_movies_that_add_most(recommender):
     table = recommender.recommend(int(USER_IDS[3]), k=4, because=True)
-    made = contributions(recommender.model, recommender.graph, known_from_training(recommender.graph), 3, trained=True)
+    made = contributions(recommender.model, recommender.graph, known_without_order(recommender.graph.matrix), 3, trained=True)
     for row in table.itertuples():
         parts = made.parts[:, np.searchsorted(ITEM_IDS, row.MovieID)].numpy()
         assert 1 <= len(row.Because) <= 3
@@ -141,7 +141,7 @@ def test_the_reasons_of_all_users_at_once_are_those_of_each(recommender, made, m
     found = reasons_of_all(mixed, np.arange(N_USERS), items, 3)
     assert (found[3, 2:] == -1).all()
     for user in (0, 3, 21):
-        made_of = contributions(mixed.model, mixed.graph, known_from_training(mixed.graph), user, trained=True)
+        made_of = contributions(mixed.model, mixed.graph, known_without_order(mixed.graph.matrix), user, trained=True)
         for place, item in enumerate(items[user][items[user] >= 0]):
             parts = made_of.parts[:, item].numpy()
             best = made_of.movies[np.argsort(-parts, kind="stable")[:3]]
@@ -150,7 +150,7 @@ def test_the_reasons_of_all_users_at_once_are_those_of_each(recommender, made, m
 
 def test_someone_new_with_a_known_users_history_and_layer_0_would_get_their_scores(recommender):
     """Folding in is the model itself: only layer 0, which a newcomer has not, tells them apart."""
-    known = known_from_training(recommender.graph)
+    known = known_without_order(recommender.graph.matrix)
     model = recommender.model._replace(user_embedding=torch.zeros_like(recommender.model.user_embedding))
     old = model.scorer(recommender.graph, known)(np.array([6]))
     one = Known(known.matrix[[6]], known.history.of(np.array([6])), np.array([-1]), recommender.graph.user_gender[[6]])

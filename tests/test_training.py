@@ -10,7 +10,7 @@ import torch
 from movierec.errors import UserError
 from movierec.graph import Graph
 from movierec.lightgcn import LightGCN, spectral_start
-from movierec.ranking import dot_scorer, evaluate, top_k
+from movierec.ranking import DotScorer, evaluate, top_k
 from movierec.training import Progress, Settings, fit, softmax_loss
 
 SETTINGS = Settings(
@@ -72,7 +72,7 @@ def test_the_checkerboard_is_solved(checkerboard, graph_of):
     model = checkerboard_model(train, graph_of)
     fitted = fit(model, train, missing, SETTINGS)
     with torch.no_grad():
-        scorer = dot_scorer(*model())
+        scorer = DotScorer(*model())
     assert evaluate(scorer, train, train, missing, [1])["recall@1"] == 1
     items, _ = top_k(scorer, np.arange(40), sp.csr_matrix(train.shape), 10)
     assert ((items + np.arange(40)[:, None]) % 2 == 0).all(), "everyone's first ten are of their own colour"
@@ -101,7 +101,7 @@ def test_the_model_keeps_the_best_epoch(random_interactions, graph_of):
     model = checkerboard_model(train, graph_of)
     fitted = fit(model, train, sp.csr_matrix(valid), SETTINGS._replace(lr=0.1))
     assert fitted.best.valid_ndcg == max(epoch.valid_ndcg for epoch in fitted.history) > fitted.history[-1].valid_ndcg
-    measured = evaluate(dot_scorer(*(h.detach() for h in model())), train, train, sp.csr_matrix(valid), [20])
+    measured = evaluate(DotScorer(*(h.detach() for h in model())), train, train, sp.csr_matrix(valid), [20])
     assert measured["ndcg@20"] == pytest.approx(fitted.best.valid_ndcg)
     assert measured["recall@20"] == pytest.approx(fitted.best.valid_recall)
 
