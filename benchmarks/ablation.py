@@ -11,8 +11,9 @@ from pathlib import Path
 import _bench
 import numpy as np
 
+from movierec.edges import graph_arrays, stored_graph
 from movierec.errors import UserError
-from movierec.graph import Graph, graph_arrays, stored_graph
+from movierec.graph import Graph
 from movierec.interactions import rating_weights, to_csr
 from movierec.model import mixed_scorer, train_model
 from movierec.ranking import evaluate

@@ -19,8 +19,9 @@ import pandas as pd
 import torch
 
 from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn, fit_markov, fit_popularity
+from movierec.edges import graph_arrays
 from movierec.errors import UserError
-from movierec.graph import Graph, graph_arrays
+from movierec.graph import Graph
 from movierec.history import History, Known, known_by
 from movierec.interactions import Split, to_csr
 from movierec.model import train_model, train_next

@@ -17,7 +17,8 @@ import _bench
 import numpy as np
 import torch
 
-from movierec.graph import Graph, stored_graph, train_matrix
+from movierec.edges import stored_graph, train_matrix
+from movierec.graph import Graph
 from movierec.lightgcn import LightGCN, spectral_start
 from movierec.ranks import join
 from movierec.storage import read_arrays, write_arrays

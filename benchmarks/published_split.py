@@ -18,8 +18,9 @@ import scipy.sparse as sp
 import torch
 
 from movierec.baselines import ease, gram, linear_scorer, popularity, popularity_scorer
+from movierec.edges import graph_arrays
 from movierec.errors import UserError
-from movierec.graph import Graph, graph_arrays
+from movierec.graph import Graph
 from movierec.model import train_model
 from movierec.params import MASKS
 from movierec.ranking import Scorer, evaluate

@@ -17,8 +17,9 @@ from published_split import read_split
 
 import movierec.graph
 import movierec.model
+from movierec.edges import graph_arrays
 from movierec.errors import UserError
-from movierec.graph import Graph, graph_arrays
+from movierec.graph import Graph
 from movierec.model import train_model
 from movierec.training import Settings
 

@@ -13,8 +13,8 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from movierec.edges import GraphArrays
 from movierec.errors import UserError
-from movierec.graph import GraphArrays
 from movierec.history import History
 from movierec.ranks import ALONE, Ranks
 from movierec.storage import read_arrays, write_arrays

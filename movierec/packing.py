@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from movierec import __version__
+from movierec.edges import GraphArrays, stored_graph
 from movierec.errors import UserError
-from movierec.graph import Graph, GraphArrays, stored_graph
+from movierec.graph import Graph
 from movierec.model import Model, stored_model
 
 FORMAT = 1  # rises when older code could not read what newer code writes

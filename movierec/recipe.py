@@ -11,8 +11,9 @@ import torch
 
 from movierec.allocator import keep_freed_memory
 from movierec.checkpoints import Checkpoint, fingerprint
+from movierec.edges import GraphArrays
 from movierec.errors import UserError
-from movierec.graph import Graph, GraphArrays
+from movierec.graph import Graph
 from movierec.history import Known
 from movierec.model import Model, train_model, train_next
 from movierec.next_movie import NextMovie

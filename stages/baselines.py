@@ -6,7 +6,7 @@ import _stage
 import pandas as pd
 
 from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn, fit_markov, fit_popularity
-from movierec.graph import stored_graph, train_matrix
+from movierec.edges import stored_graph, train_matrix
 from movierec.history import history
 from movierec.interactions import TEMPORAL, to_csr
 from movierec.ranking import MOMENTS, rank_everyone

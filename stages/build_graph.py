@@ -4,8 +4,8 @@ from pathlib import Path
 
 import _stage
 
+from movierec.edges import graph_arrays
 from movierec.features import gender_features, genre_features
-from movierec.graph import graph_arrays
 from movierec.interactions import rating_weights, to_csr
 from movierec.storage import read_table, write_arrays
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines import Fitting, fit_ease, fit_popularity, linear_scorer, popularity_scorer
-from movierec.graph import Graph, graph_arrays, stored_graph, train_matrix, weighted_matrix
+from movierec.edges import graph_arrays, stored_graph, train_matrix, weighted_matrix
+from movierec.graph import Graph
 from movierec.history import Known, decayed, history, known_by, known_without_order
 from movierec.interactions import TEMPORAL, to_csr
 from movierec.ranking import rank_everyone

@@ -7,7 +7,7 @@ from pathlib import Path
 import _stage
 import pandas as pd
 
-from movierec.graph import stored_graph, train_matrix
+from movierec.edges import stored_graph, train_matrix
 from movierec.history import known_by
 from movierec.interactions import TEMPORAL, to_csr
 from movierec.packing import pack, unpack

@@ -10,7 +10,7 @@ from filelock import FileLock
 from hypothesis import settings
 
 from movierec.archives import Unreachable, fetch_recbole
-from movierec.graph import graph_arrays
+from movierec.edges import graph_arrays
 
 N_USERS = 150  # of MovieLens 100K, in `small_data`
 

@@ -6,8 +6,9 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from movierec.edges import stored_graph, train_matrix
 from movierec.features import gender_features, genre_features
-from movierec.graph import Graph, stored_graph, train_matrix
+from movierec.graph import Graph
 from movierec.lightgcn import LightGCN, spectral_start, vectors_from_features
 from movierec.storage import read_arrays, write_arrays
 

@@ -13,9 +13,10 @@ from movierec.all_reasons import reasons_of_all
 from movierec.catalogue import Catalogue, stored_catalogue
 from movierec.contributions import contributions
 from movierec.diversity import diversified
+from movierec.edges import graph_arrays
 from movierec.errors import UserError
 from movierec.filters import Filters, years_of
-from movierec.graph import Graph, graph_arrays
+from movierec.graph import Graph
 from movierec.history import History, Known, known_by, known_without_order
 from movierec.model import train_model, train_next
 from movierec.next_movie import NextMovie
