@@ -25,14 +25,14 @@ sweep: setup ## an adaptive search over sweep.yaml, each trial a DVC experiment;
 sweep-report: setup ## the best trials of the sweep, and plots/sweep.png
 	@python tools/sweep_report.py
 
-# Two files of tests at a time; the longest, of the whole pipeline, is the first to begin.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# Two files of tests at a time, one thread each; the longest, of the whole pipeline, is the first to begin.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
 test: setup ## the whole test suite
-	@python -m pytest $(SIDE_BY_SIDE)
+	@$(PYTEST)
 
 coverage: setup ## which lines and branches of the library the tests run
-	@python -m pytest $(SIDE_BY_SIDE) --cov=movierec --cov-branch --cov-report=term:skip-covered
+	@$(PYTEST) --cov=movierec --cov-branch --cov-report=term:skip-covered
 
 FUZZ ?= 180
 fuzz: setup ## other broken files for the readers than `make test` has, for FUZZ seconds (180)

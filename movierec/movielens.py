@@ -1,7 +1,7 @@
 """The MovieLens releases: where each comes from, its checksum, and how its files become three tables.
 
 Every reader returns the same three tables, all columns still text, one row per line of the file, with
-the line's number, so that `cleaning` can judge each row and name it; lines that cannot be divided into
+the line's number, so that each row can be judged and named (`judging`); lines that cannot be divided into
 fields stand apart:
 
     users    line, UserID, Gender

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from movierec import splitting
-from movierec.cleaning import RATING_TYPES, clean
+from movierec.cleaning import clean
 from movierec.delimited import parse_lines
 from movierec.engine import Engine
 from movierec.interactions import Split
 from movierec.liked import Liked
 from movierec.movielens import read_folder
+from movierec.schemas import RATING_TYPES
 
 
 class Found(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from movierec import cleaning, own_data
+from movierec import own_data, rating_blocks
 from movierec.blocks import TEXTS, Block, LinesFile, blocks_of, parse_numbers, side_by_side
 from movierec.cleaning import clean
 from movierec.delimited import Form, read_text
@@ -87,7 +87,7 @@ def test_small_blocks_one_block_and_care_alone_give_the_same(tmp_path_factory, l
         out = folder / f"{block_size}{with_care}"
         with pytest.MonkeyPatch.context() as patch:
             if with_care:
-                patch.setattr(cleaning, "parse_numbers", lambda *_: None)
+                patch.setattr(rating_blocks, "parse_numbers", lambda *_: None)
                 patch.setattr(own_data, "parse_numbers", lambda *_: None)
             try:
                 made = clean(read_folder(folder), 1.0, out, block_size)

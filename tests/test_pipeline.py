@@ -40,7 +40,7 @@ class Project:
         self.folder = folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "DVC_", "GIT_"))}
         self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"
-        self.environment |= {"COLUMNS": "200", "CUDA_VISIBLE_DEVICES": ""} | environment
+        self.environment |= {"COLUMNS": "200", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"} | environment
         listed = self.call("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT).split("\0")
         for name in filter(None, listed):
             if (ROOT / name).exists():
@@ -462,7 +462,7 @@ def test_a_data_set_that_cannot_be_had_names_the_ways_out(project):
 def test_another_folder_locale_time_zone_hash_seed_number_of_threads_and_a_kill_give_the_same_lock_file(project, small_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere") / "ein Ordner"
     folder.mkdir()
-    other = Project(folder, small_data, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7")
+    other = Project(folder, small_data, OMP_NUM_THREADS="2", OPENBLAS_NUM_THREADS="1", LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7")
     command = [sys.executable, "-m", "dvc", "repro"]
     running = subprocess.Popen(command, cwd=folder, env=other.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     for _ in range(1200):
