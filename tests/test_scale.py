@@ -69,6 +69,12 @@ def test_a_file_of_results_is_printed_and_drawn_again(results, tmp_path):
     assert done.stdout.strip() == report.tables(results) and (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_readme_has_the_figures_that_are_kept():
+    kept, readme = scale.read_results(ROOT / "benchmarks/scale.json"), (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in report.tables(kept).splitlines() if line.startswith("| ")]
+    assert len(rows) > 20 and [row for row in rows if row not in readme] == []
+
+
 def test_where_everything_failed_that_is_said(results, tmp_path):
     for of in results["sizes"].values():
         of["stages"] = {"clean": of["stages"]["clean"] | {"failed": "no space"}}
