@@ -6,12 +6,12 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify sweep sweep-report test coverage fuzz check-lock changes clean
+.PHONY: help setup repro verify sweep sweep-report test coverage fuzz lint describe check-lock changes clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-setup: .venv/.complete ## the environment in .venv, from requirements.txt
+setup: .venv/.complete ## the environment in .venv, from requirements.txt and requirements-dev.txt
 
 repro: setup ## the main job: dvc repro on MovieLens 1M (on 100K where 1M can't be had), and a summary
 	@python tools/repro.py
@@ -25,31 +25,36 @@ sweep: setup ## an adaptive search over sweep.yaml, each trial a DVC experiment;
 sweep-report: setup ## the best trials of the sweep, and plots/sweep.png
 	@python tools/sweep_report.py
 
-# Two files of tests at a time, one thread each; the longest, of the whole pipeline, is the first to begin.
+# Two test files at a time, one thread each; the longest, of the whole pipeline, begins first.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
 test: setup ## the whole test suite
 	@$(PYTEST)
 
-coverage: setup ## which lines and branches of the library the tests run
+coverage: setup ## the lines and branches of the library that the tests run
 	@$(PYTEST) --cov=movierec --cov-branch --cov-report=term:skip-covered
 
 FUZZ ?= 180
 fuzz: setup ## other broken files for the readers than `make test` has, for FUZZ seconds (180)
 	@python tools/fuzz.py $(FUZZ)
 
-check-lock: setup ## whether dvc.lock belongs to the code and the params as they are
-	@would=$$(dvc repro --allow-missing --dry) || exit 1; \
-	if grep "Running stage" <<< "$$would"; then echo "dvc.lock is behind the code or the params: run \`dvc repro\` and commit what changes."; exit 1; fi; \
-	echo "dvc.lock belongs to the code and the params."
+lint: setup ## style, format, types, and whether params.yaml and README.md are behind the code
+	@ruff check && ruff format --check && mypy && python tools/describe.py --check
+
+describe: setup ## the comments of params.yaml and the README's tables, from the code
+	@python tools/describe.py
+
+check-lock: setup ## whether dvc.lock belongs to the code and the params, and the reference run beats the baselines
+	@python tools/check_lock.py
 
 BASE ?= HEAD
 changes: setup ## what changes against BASE (HEAD unless told), in Markdown, and dvc_plots/index.html
 	@echo "### Metrics against $(BASE)"; echo; dvc metrics diff --md $(BASE) | (read -r head; read -r rule; printf '%s\n%s\n' "$$head" "$$rule"; grep '|' | sort)
 	@dvc plots diff $(BASE) workspace > /dev/null
 
-clean: ## remove the environment and what the stages wrote; DVC's cache stays
-	rm -rf .venv .venv-bootstrap data/{raw,clean,split,graph,rankings,recommendations} models/*.{npz,csv} plots/recommendations.html
+clean: ## remove the environment and the stages' untracked outputs; DVC's cache stays
+	rm -rf .venv .venv-bootstrap data/{raw,clean,split,test,graph,checkpoints,rankings,recommendations} data/checked.txt
+	rm -rf models/*.{npz,csv} plots/recommendations.html
 
-.venv/.complete: requirements.txt tools/make_venv.sh
+.venv/.complete: requirements.txt requirements-dev.txt tools/make_venv.sh
 	@tools/make_venv.sh

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Make the environment: creates .venv in the project's folder, with Python 3.11 and everything in requirements.txt.
+# Make the environment: .venv in the project's folder, with Python 3.11 and the packages of requirements.txt and
+# requirements-dev.txt.
 #
 # DGL has wheels for Python up to 3.11 only. Where there is no python3.11, uv provides one: the uv on
 # the PATH, or one installed into .venv-bootstrap. Packages come through pip in every case.
@@ -45,9 +46,10 @@ if [ ! -x "$venv/bin/python" ] || ! is_311 "$venv/bin/python"; then
         exit 1
     fi
 fi
-if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$root/requirements.txt" 2>"$log"; then
+if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --requirement "$root/requirements.txt" --requirement "$root/requirements-dev.txt" 2>"$log"; then
     cat "$log" >&2
-    echo "make: installing requirements.txt failed (above); check the network, then run make again." >&2
+    echo "make: installing the requirements failed (above); check the network, then run make again." >&2
     exit 1
 fi
 touch "$venv/.complete"
