@@ -1,6 +1,6 @@
-"""What every stage script needs before its own work: the library on the path, and plain errors.
+"""Shared by the stages: the library on the path, the params that dvc.yaml declares for it, and readable errors.
 
-Imported first, by its plain name: Python puts the folder of a script on its path.
+Imported first, by its plain name: Python puts a script's folder on the path.
 """
 
 import importlib.util
@@ -11,64 +11,88 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-# DGL otherwise asks for its backend on first import, and writes the answer to the home folder.
+# DGL otherwise asks for its backend at the first import, and writes the answer to the home folder.
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
-for package in ("torch", "dgl", "pandas", "duckdb", "ruamel.yaml", "pooch"):
-    try:
-        found = importlib.util.find_spec(package)
-    except ModuleNotFoundError:
-        found = None
-    if found is None:
-        # DVC's temporary copies lie inside the project, below .dvc/tmp, and have no .venv of their own.
+for package in ("torch", "dgl", "pandas", "duckdb", "pydantic", "ruamel"):
+    if importlib.util.find_spec(package) is None:
+        # DVC's temporary copies lie in the project, below .dvc/tmp, and have no .venv of their own.
         home = next((folder for folder in (ROOT, *ROOT.parents) if (folder / ".venv").is_dir()), None)
-        activate = f"source {home}/.venv/bin/activate" if home else f"cd {ROOT} && make setup && source .venv/bin/activate"
-        sys.exit(
-            f"{Path(sys.argv[0]).stem}: {sys.executable} lacks '{package}'; "
-            f"activate the project's environment first: {activate}"
+        activate = (
+            f"source {home}/.venv/bin/activate" if home else f"cd {ROOT} && make setup && source .venv/bin/activate"
         )
+        stage = Path(sys.argv[0]).stem
+        sys.exit(f"{stage}: {sys.executable} lacks '{package}'; activate the project's environment first: {activate}")
 
-from movierec.errors import UserError, cannot_write  # noqa: E402
-from movierec.params import read_params  # noqa: E402
+import numpy as np
+import pandas as pd
+
+from movierec.utils.errors import UserError, cannot_write
+from movierec.utils.params import Params, only, read_params, read_yaml
+from movierec.utils.storage import read_table
+
+PIPELINE = ROOT / "dvc.yaml"
+CHECKPOINTS = Path("data/checkpoints")  # no output: DVC would remove them before the run that resumes
+PARTS = {"train": "data/split/train.parquet", "valid": "data/split/valid.parquet", "test": "data/test/test.parquet"}
 
 
-def params(*keys: str):
-    """The named params of params.yaml, checked; each stage names exactly those that dvc.yaml declares for it."""
-    return read_params(ROOT / "params.yaml", keys)
+def params() -> Params:
+    """The params that dvc.yaml declares for this stage; reading any other raises an AttributeError."""
+    name = Path(sys.argv[0]).stem.replace("_", "-")
+    declared = read_yaml(PIPELINE)["stages"][name].get("params", [])
+    return only(read_params(ROOT / "params.yaml"), declared)
+
+
+def read_parts(*names: str) -> list[pd.DataFrame]:
+    """The interactions of some parts of the split: train, valid, test."""
+    return [read_table(Path(PARTS[name])) for name in names]
+
+
+def read_ids() -> tuple[np.ndarray, np.ndarray]:
+    """The UserID of each user index, and the MovieID of each item index."""
+    users, movies = (read_table(Path(f"data/split/{name}.parquet")) for name in ("users", "items"))
+    return users["UserID"].to_numpy(), movies["MovieID"].to_numpy()
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage: from the project's root, with one line and exit code 1 for what a person can mend, a traceback for a bug of ours.
+    """Run a stage in the project's root, with one line and exit code 1 for a UserError, and a traceback for a bug.
 
-    MOVIEREC_DEBUG=1 shows the traceback always.
+    MOVIEREC_DEBUG=1 always shows the traceback.
     """
     os.chdir(ROOT)
-    name, debug = Path(sys.argv[0]).stem, bool(os.environ.get("MOVIEREC_DEBUG"))
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # DVC shows each line at once
+    stage, debug = Path(sys.argv[0]).stem, bool(os.environ.get("MOVIEREC_DEBUG"))
     try:
         main()
     except KeyboardInterrupt:
         if debug:
             raise
-        print(f"{name}: interrupted; what it had written is whole, and `dvc repro` goes on from there.", file=sys.stderr)
+        print(
+            f"{stage}: interrupted; the files it wrote are complete, and `dvc repro` goes on from there.",
+            file=sys.stderr,
+        )
         sys.exit(130)
     except Exception as error:
-        message = mendable(error)
+        message = user_message(error)
         if debug or message is None:
             raise
-        if "MOVIEREC_STOPPED" in os.environ:  # one of several processes, which torchrun would start again: who started them says it
-            Path(os.environ["MOVIEREC_STOPPED"]).write_text(f"{name}: {message}", encoding="utf-8")
+        if (
+            "MOVIEREC_STOPPED" in os.environ
+        ):  # one of several processes: torchrun must not restart it, and its parent says why
+            Path(os.environ["MOVIEREC_STOPPED"]).write_text(f"{stage}: {message}", encoding="utf-8")
             sys.exit(0)
-        sys.exit(f"{name}: {message}")
+        sys.exit(f"{stage}: {message}")
 
 
-def mendable(error: Exception) -> str | None:
-    """What to tell about an error that a person can mend; None for a bug of ours."""
+def user_message(error: Exception) -> str | None:
+    """The message for an error that the user can fix; None for a bug."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises a RuntimeError
         return (
-            "not enough memory; close other programs, or make the job smaller in params.yaml: a higher k_core, "
-            "a lower kernel_max_nodes, ease_max_items or embedding_dim. MOVIEREC_DEBUG=1 shows where."
+            "not enough memory; close other programs, or make the job smaller in params.yaml: a higher k_core, a lower "
+            "kernel_max_nodes, ease.max_items or embedding_dim. MOVIEREC_DEBUG=1 shows where."
         )
     if isinstance(error, OSError) and error.errno:
         return cannot_write(error.filename, error)

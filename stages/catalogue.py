@@ -1,25 +1,28 @@
-"""Gather what a recommender needs beside the model: titles, genres, and who rated what."""
+"""Collect the data that recommending needs beside the model: titles, genres, ratings and histories."""
 
 from pathlib import Path
 
 import _stage
 
-from movierec.catalogue import catalogue
-from movierec.features import movies_by_index
-from movierec.interactions import TEMPORAL, Split
-from movierec.storage import read_table, write_arrays
+from movierec.interactions.features import movies_by_index
+from movierec.interactions.history import Profiles
+from movierec.interactions.matrix import TEMPORAL, Split
+from movierec.recommend.catalogue import Catalogue
+from movierec.utils.storage import read_table, write_arrays
 
 
 def main() -> None:
-    params = _stage.params("split_strategy", "rating_power")
-    user_ids = read_table(Path("data/split/users.parquet"))["UserID"].to_numpy()
-    item_ids = read_table(Path("data/split/items.parquet"))["MovieID"].to_numpy()
-    movies = movies_by_index(read_table(Path("data/clean/movies.parquet")), item_ids)
-    parts = [read_table(Path(f"data/split/{part}.parquet")) for part in Split._fields] if params.split_strategy in TEMPORAL else None
-    users = read_table(Path("data/clean/users.parquet"))
-    made = catalogue(users, movies, read_table(Path("data/clean/ratings.parquet")), user_ids, item_ids, parts, params.rating_power)
-    write_arrays(Path("models/catalogue.npz"), **made.arrays())
-    print(f"{len(movies):,} movies, {made.rated.nnz:,} ratings")
+    params = _stage.params()
+    user_ids, item_ids = _stage.read_ids()
+    users, movies, ratings = (read_table(Path(f"data/clean/{name}.parquet")) for name in ("users", "movies", "ratings"))
+    profiles = None
+    if params.split_strategy in TEMPORAL:
+        parts = _stage.read_parts(*Split._fields)
+        profiles = Profiles.from_interactions(len(user_ids), len(item_ids), parts, params.rating_power)
+    ids = {"user_ids": user_ids, "item_ids": item_ids}
+    catalogue = Catalogue.from_tables(users, movies_by_index(movies, item_ids), ratings, **ids, profiles=profiles)
+    write_arrays(Path("models/catalogue.npz"), **catalogue.arrays())
+    print(f"{len(item_ids):,} movies, {catalogue.rated.nnz:,} ratings")
 
 
 if __name__ == "__main__":

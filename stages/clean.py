@@ -1,28 +1,27 @@
-"""Read data/raw, judge every row, and write three clean tables, what was rejected, and what the data look like."""
+"""Read data/raw, judge every row, and write clean tables, the rejected rows, and tables for the plots of the data."""
 
 from pathlib import Path
 
 import _stage
 
-from movierec.cleaning import clean
-from movierec.describing import degree_curves
-from movierec.movielens import read_folder
-from movierec.storage import write_csv, write_json, write_table
+from movierec.data.cleaning import clean, degree_curves
+from movierec.data.layouts import read_folder
+from movierec.utils.storage import write_csv, write_json, write_table
 
-CLEAN = Path("data/clean")
+CLEAN, PLOTS = Path("data/clean"), Path("plots/data")
 
 
 def main() -> None:
-    params = _stage.params("max_rejected")
+    params = _stage.params()
     cleaned = clean(read_folder(Path("data/raw")), params.max_rejected, CLEAN)
-    for name in ("users", "movies"):
-        write_table(getattr(cleaned, name), CLEAN / f"{name}.parquet")
+    write_table(cleaned.users, CLEAN / "users.parquet")
+    write_table(cleaned.movies, CLEAN / "movies.parquet")
     write_json(cleaned.summary, Path("metrics/data.json"))
-    write_csv(cleaned.stars, Path("plots/ratings.csv"))
-    write_csv(degree_curves(cleaned.by_user, cleaned.by_movie), Path("plots/degrees.csv"))
+    write_csv(cleaned.stars, PLOTS / "ratings.csv")
+    write_csv(degree_curves(cleaned.by_user, cleaned.by_movie), PLOTS / "degrees.csv")
     for table, rows in cleaned.summary.items():
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in rows["rejected"].items())
-        print(f"{table}: {rows['kept']:,} of {rows['read']:,} rows kept" + (f" (rejected: {reasons})" if reasons else ""))
+        print(f"{table}: {rows['kept']:,} of {rows['read']:,} rows kept{reasons and f' (rejected: {reasons})'}")
     if any(rows["rejected"] for rows in cleaned.summary.values()):
         print(f"the rejected rows, with line and reason: {CLEAN / 'rejected.csv'}")
 

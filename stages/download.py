@@ -1,42 +1,38 @@
-"""Have the data set's files in data/raw: from the archives folder, a download, or a folder of one's own."""
+"""Put the data set's files into data/raw: from the archives folder, a download, or a folder of your own."""
 
 import os
-import shutil
 from pathlib import Path
 
 import _stage
 
-from movierec.archives import Unreachable, copy_folder, fetch_release
-from movierec.errors import UserError
-from movierec.movielens import RELEASES
+from movierec.datasets.download import Unreachable, copy_folder, fetch_release
+from movierec.datasets.releases import RELEASES
+from movierec.utils.errors import UserError
+from movierec.utils.storage import replacing
 
 RAW = Path("data/raw")
 
 
 def main() -> None:
-    params = _stage.params("dataset", "data_path")
+    params = _stage.params()
     archives = Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives")
-    # Built beside and renamed at the end, so that data/raw is never half there.
-    partial = RAW.with_name("raw.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        if params.dataset == "path":
-            copy_folder(Path(params.data_path), partial)
-            source = params.data_path
-        else:
-            source = fetch_release(RELEASES[params.dataset], archives, partial, say=print)
-    except Unreachable as error:
-        name = params.dataset
-        raise UserError(
-            f"{error} Ways out: put {name}.zip (from {RELEASES[name].url}) into data/archives/, or set MOVIELENS_ARCHIVES "
-            f"to the folder that holds it; or set `dataset: ml-100k` in params.yaml, which also comes from the package "
-            f"registry (`make repro` does that by itself); or use data of your own (`dataset: path`)."
-        ) from None
-    names = sorted(path.name for path in partial.iterdir())
-    shutil.rmtree(RAW, ignore_errors=True)
-    partial.rename(RAW)
-    print(f"data/raw: {', '.join(names)} from {source}")
+    name = params.dataset
+    with replacing(RAW) as folder:
+        folder.mkdir()
+        try:
+            if name == "path":
+                copy_folder(Path(params.data_path), folder)
+                source = params.data_path
+            else:
+                source = fetch_release(RELEASES[name], archives, folder, say=print)
+        except Unreachable as error:
+            raise UserError(
+                f"{error} Ways out: put {name}.zip (from {RELEASES[name].url}) into data/archives/, or set "
+                f"MOVIELENS_ARCHIVES to the folder that holds it; or set `dataset: ml-100k` in params.yaml, which also "
+                f"comes from the package registry (`make repro` does that by itself); or use your own data "
+                f"(`dataset: path`)."
+            ) from None
+    print(f"data/raw: {', '.join(sorted(path.name for path in RAW.iterdir()))} from {source}")
 
 
 if __name__ == "__main__":

@@ -1,39 +1,39 @@
-"""Draw the pictures: the long tail, and the map of movies."""
+"""Draw the figures: the long tail, and the map of movies."""
 
 from pathlib import Path
 
 import _stage
 import numpy as np
 
-from movierec.beyond_accuracy import coverage, gini, times_recommended
-from movierec.evaluation import K, at_test
-from movierec.features import movies_by_index
-from movierec.figures import long_tail_figure, map_figure
-from movierec.interactions import TEMPORAL, Split, to_csr, users_of_items
-from movierec.mapping import places_on_map
-from movierec.storage import read_arrays, read_rankings, read_table, write_whole
+from movierec.evaluation.beyond_accuracy import coverage, gini, times_recommended
+from movierec.evaluation.figures import long_tail_figure, map_figure, places_on_map
+from movierec.evaluation.measure import K, at_test
+from movierec.interactions.features import movies_by_index
+from movierec.interactions.matrix import TEMPORAL, Split, item_degrees, to_csr
+from movierec.utils.storage import read_arrays, read_rankings, read_table, replacing
 
+FIGURES = Path("plots/figures")
 ON_MAP = 1000  # the best-known movies
 IN_TAIL = ("model", "EASE", "popularity")
 
 
 def main() -> None:
-    params = _stage.params("split_strategy", "mask")
-    item_ids = read_table(Path("data/split/items.parquet"))["MovieID"].to_numpy()
-    n_users = len(read_table(Path("data/split/users.parquet")))
+    params = _stage.params()
+    user_ids, item_ids = _stage.read_ids()
     movies = movies_by_index(read_table(Path("data/clean/movies.parquet")), item_ids)
-    parts = Split(*(to_csr(read_table(Path(f"data/split/{part}.parquet")), n_users, len(item_ids)) for part in Split._fields))
+    split = Split(*(to_csr(part, len(user_ids), len(item_ids)) for part in _stage.read_parts(*Split._fields)))
     rankings = read_rankings(Path("data/rankings/model.npz")) | read_rankings(Path("data/rankings/baselines.npz"))
-    liked = users_of_items(parts.train)
-
-    asked, ranked = at_test(rankings, *parts, params.split_strategy in TEMPORAL, params.mask)
-    times = {name: times_recommended(ranked[name][asked.users, :K], len(item_ids)) for name in IN_TAIL if name in ranked}
+    truth = at_test(split, temporal=params.split_strategy in TEMPORAL, mask=params.mask)
+    lists = {name: rankings[name][truth.moment][truth.users, :K] for name in IN_TAIL if name in rankings}
+    times = {name: times_recommended(of, len(item_ids)) for name, of in lists.items()}
     words = {name: f"coverage {coverage(of):.0%}, Gini {gini(of):.2f}" for name, of in times.items()}
-    write_whole(Path("plots/long_tail.png"), lambda path: long_tail_figure(liked, times, words, path))
-
+    liked = item_degrees(split.train)
+    with replacing(FIGURES / "long_tail.png") as path:
+        long_tail_figure(liked, times, words, path)
     best_known = np.argsort(-liked, kind="stable")[:ON_MAP]
     places = places_on_map(read_arrays(Path("models/model.npz"))["h_item"][best_known])
-    write_whole(Path("plots/map.png"), lambda path: map_figure(places, movies.iloc[best_known], path))
+    with replacing(FIGURES / "map.png") as path:
+        map_figure(places, movies.iloc[best_known], path)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Write the page in which a person looks at recommendations, picks movies, and gets new ones."""
+"""Write the page with everyone's recommendations, where a new user can pick movies and get recommendations too."""
 
 from pathlib import Path
 
 import _stage
 
-from movierec.page import MAX_MOVIES, page
-from movierec.recommender import Recommender
-from movierec.storage import read_table, write_text
+from movierec.page.page import MAX_MOVIES, page
+from movierec.recommend.recommender import Recommender
+from movierec.utils.storage import read_table, write_text
 
 PAGE = Path("plots/recommendations.html")
 MAX_USERS = 10_000  # some 5 MB
@@ -14,9 +14,11 @@ MAX_USERS = 10_000  # some 5 MB
 
 def main() -> None:
     recommender = Recommender.load("models")
-    if len(recommender.item_ids) > MAX_MOVIES:
-        write_text(f"<!DOCTYPE html><title>Movie recommendations</title><p>More than {MAX_MOVIES:,} movies are too many for a page.\n", PAGE)
-        print(f"left out: {len(recommender.item_ids):,} movies are more than {MAX_MOVIES:,}")
+    n_movies = len(recommender.item_ids)
+    if n_movies > MAX_MOVIES:
+        sorry = f"<p>More than {MAX_MOVIES:,} movies are too many for a page."
+        write_text(f"<!DOCTYPE html><title>Movie recommendations</title>{sorry}\n", PAGE)
+        print(f"left out: {n_movies:,} movies are more than {MAX_MOVIES:,}")
         return
     html = page(recommender, read_table(Path("data/recommendations/recommendations.parquet")), MAX_USERS)
     write_text(html, PAGE)

@@ -1,52 +1,42 @@
-"""Train the model, and rank with it: taste from the graph, and in time order what comes next; validation alone makes the choices."""
+"""Fit the model, and rank with it; validation makes all choices."""
 
-import functools
-import shutil
 from pathlib import Path
 
 import _stage
 import pandas as pd
 
-from movierec.edges import stored_graph, train_matrix
-from movierec.history import known_by
-from movierec.interactions import TEMPORAL, to_csr
-from movierec.packing import pack, unpack
-from movierec.ranking import MOMENTS, rank_everyone
-from movierec.ranks import join
-from movierec.recipe import RECIPE, make_model
-from movierec.storage import read_arrays, read_table, write_arrays, write_csv
-
-MODEL = Path("models/model.npz")
-CHECKPOINTS = Path("data/checkpoints/train")  # of a run that goes on; no output, as DVC would remove it before the next one
+from movierec.interactions.graph_arrays import GraphArrays
+from movierec.interactions.history import Profiles
+from movierec.interactions.matrix import TEMPORAL, to_csr
+from movierec.model.distributed import join
+from movierec.model.fit import fit
+from movierec.model.saving import pack, unpack
+from movierec.ranking.topk import MOMENTS, rank_moments
+from movierec.utils.storage import read_arrays, remove, write_arrays, write_csv
 
 
 def main() -> None:
-    params = _stage.params("split_strategy", "rating_power", *RECIPE)
-    ranks = join(params.device, params.processes)
-    arrays = stored_graph(read_arrays(Path("data/graph/graph.npz")))
-    train = train_matrix(arrays)
-    rows = {part: read_table(Path(f"data/split/{part}.parquet")) for part in ("train", "valid")}
-    in_time = params.split_strategy in TEMPORAL
-    known = {
-        moment: known_by(*train.shape, [rows[part] for part in parts], params.rating_power) if in_time else None
-        for moment, parts in MOMENTS.items()
-    }
-    say = functools.partial(print, flush=True)
-    made = make_model(arrays, train, to_csr(rows["valid"], *train.shape), known["after_train"], params, say, ranks, CHECKPOINTS)
-    if made is None:  # the rest is done once
+    params = _stage.params()
+    group = join(params.device, params.processes)
+    graph = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz")))
+    shape = graph.n_users, graph.n_items
+    known = {moment: _stage.read_parts(*parts) for moment, parts in MOMENTS.items()}  # tables
+    profiles = dict.fromkeys(MOMENTS)
+    if params.split_strategy in TEMPORAL:
+        profiles = {at: Profiles.from_interactions(*shape, of, params.rating_power) for at, of in known.items()}
+    options = {"profiles": profiles["after_train"], "checkpoints": _stage.CHECKPOINTS / "train", "say": print}
+    fitted = fit(graph, to_csr(known["after_valid"][-1], *shape), params, group=group, **options)
+    if fitted is None:  # in all processes but the first
         return
-    user_ids, item_ids = read_table(Path("data/split/users.parquet"))["UserID"], read_table(Path("data/split/items.parquet"))["MovieID"]
-    packed = pack(made.model, arrays, user_ids.to_numpy(), item_ids.to_numpy(), vars(params))
-    write_arrays(MODEL, **packed)
-    write_csv(made.history, Path("models/history.csv"))
-    stored = unpack(packed, str(MODEL))  # as it is read again: what is measured is what is stored, to the last bit
-    seen = {moment: to_csr(pd.concat([rows[part] for part in parts]), *train.shape) for moment, parts in MOMENTS.items()}
-    if in_time:  # at each moment from the history up to there
-        ranked = [rank_everyone(stored.model.scorer(stored.graph, known[moment]), seen[moment])[0] for moment in MOMENTS]
-    else:
-        ranked = rank_everyone(stored.model.scorer(stored.graph), *seen.values())
-    write_arrays(Path("data/rankings/model.npz"), **{f"model.{moment}": of for moment, of in zip(MOMENTS, ranked)})
-    shutil.rmtree(CHECKPOINTS, ignore_errors=True)
+    arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params)
+    write_arrays(Path("models/model.npz"), **arrays)
+    write_csv(fitted.epochs, Path("models/epochs.csv"))
+    model = unpack(arrays, "models/model.npz").model  # as it is stored, so that this is what is evaluated
+    seen = {at: to_csr(pd.concat(parts), *shape) for at, parts in known.items()}
+    temporal = params.split_strategy in TEMPORAL
+    ranked = rank_moments(lambda at: {"model": model.scorer(profiles[at])}, seen, temporal=temporal)
+    write_arrays(Path("data/rankings/model.npz"), **ranked)
+    remove(_stage.CHECKPOINTS / "train")
 
 
 if __name__ == "__main__":

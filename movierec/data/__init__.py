@@ -1,0 +1,1 @@
+"""From files to clean tables, positive interactions and the split."""

@@ -1,0 +1,1 @@
+"""Data sets: the MovieLens releases and how to obtain them."""

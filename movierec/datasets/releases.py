@@ -1,0 +1,67 @@
+"""The MovieLens releases: names, addresses, checksums, and the files of each layout."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from movierec.utils.errors import UserError
+
+GROUPLENS = "https://files.grouplens.org/datasets/movielens/{name}.zip"
+
+
+class Release(NamedTuple):
+    """One release of MovieLens."""
+
+    name: str
+    title: str
+    md5: str | None  # of the zip; None where GroupLens replaces the file from time to time
+    layout: str
+
+    @property
+    def url(self) -> str:
+        """The address of its zip at GroupLens."""
+        return GROUPLENS.format(name=self.name)
+
+
+RELEASES = {
+    release.name: release
+    for release in (
+        Release("ml-100k", "MovieLens 100K", "0e33842e24a9c977be4e0107933c0723", "100k"),
+        Release("ml-1m", "MovieLens 1M", "c4d9eecfca2ab87c1945afe126590906", "1m"),
+        Release("ml-10m", "MovieLens 10M", "ce571fd55effeba0271552578f2648bd", "10m"),
+        Release("ml-20m", "MovieLens 20M", "cd245b17a1ae2cc31bb14903e1204af3", "csv"),
+        Release("ml-25m", "MovieLens 25M", "6b51fb2759a8657d3bfcbfc42b592ada", "csv"),
+        Release("ml-32m", "MovieLens 32M", "d472be332d4daa821edc399621853b57", "csv"),
+        Release("ml-latest-small", "MovieLens Latest (small)", None, "csv"),
+    )
+}
+
+
+class Layout(NamedTuple):
+    """The names of a data set's files."""
+
+    files: tuple[str, ...]  # glob patterns
+    n_needed: int  # the first ones, which identify the layout
+
+
+LAYOUTS = {
+    "1m": Layout(("users.dat", "movies.dat", "ratings.dat"), 3),
+    "10m": Layout(("movies.dat", "ratings.dat"), 2),
+    "100k": Layout(("u.data", "u.item", "u.user"), 3),
+    "csv": Layout(("movies.csv", "ratings.csv"), 2),
+    "recbole": Layout(("*.inter", "*.item", "*.user"), 1),
+    "table": Layout(("interactions.*", "items.*"), 1),
+}
+
+
+def find_layout(folder: Path) -> str:
+    """The name of the layout that a folder's files have; a UserError if they have none."""
+    for name, layout in LAYOUTS.items():
+        if all(any(folder.glob(pattern)) for pattern in layout.files[: layout.n_needed]):
+            return name
+    known = "; ".join(f"{name}: {', '.join(layout.files)}" for name, layout in LAYOUTS.items())
+    raise UserError(f"{folder} holds no data set in a known layout. Known layouts: {known}.")
+
+
+def title_of(dataset: str, data_path: str) -> str:
+    """The title of a data set."""
+    return RELEASES[dataset].title if dataset in RELEASES else f"the data in {data_path}"

@@ -1,0 +1,1 @@
+"""The evaluation of rankings, in numbers, tables and figures."""

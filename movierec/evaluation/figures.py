@@ -1,0 +1,106 @@
+"""matplotlib figures, as PNG."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.patheffects
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+NEVER = 0.5  # the place of 0 on a logarithmic axis
+LABELS = 60  # titles on the map, at most
+GENRES = 10  # with a colour of their own
+PERPLEXITY, STEPS = 30, 500  # of t-SNE
+
+
+def save(figure: plt.Figure, path: Path) -> None:
+    """Write a PNG without the version of matplotlib, so that the same picture has the same bytes."""
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def long_tail_figure(liked: np.ndarray, recommended: dict[str, np.ndarray], words: dict[str, str], path: Path) -> None:
+    """How often each movie is recommended against how often it is liked, with a panel for each model.
+
+    Both are (n_items,): users of a movie in train, and by model, lists of 20 that it is in. `words` are second titles.
+    """
+    size = (5.2 * len(recommended), 5)
+    figure, panels = plt.subplots(1, len(recommended), figsize=size, layout="constrained", sharey=True, squeeze=False)
+    top = max(times.max() for times in recommended.values()) * 1.5
+    for panel, (name, times) in zip(panels[0], recommended.items(), strict=True):
+        x, y = np.maximum(liked, NEVER), np.maximum(times, NEVER)
+        panel.scatter(x, y, s=6, alpha=0.35, linewidths=0, color="tab:blue")
+        panel.plot([1, top], [1, top], ":", color="black", linewidth=0.8, label="recommended as often as liked")
+        panel.set(title=f"{name}\n{words[name]}", xlabel="users who liked the movie in train")
+        limits = {"xlim": (NEVER / 1.5, max(liked.max(), 1) * 1.5), "ylim": (NEVER / 1.5, top)}
+        panel.set(xscale="log", yscale="log", **limits)
+        for axis, high in ((panel.xaxis, liked.max()), (panel.yaxis, top)):
+            ticks = [tick for tick in (NEVER, 1, 10, 100, 1000, 10000) if tick <= high]
+            axis.set_ticks(ticks, labels=["none" if tick == NEVER else f"{tick:,}" for tick in ticks])
+            axis.set_minor_locator(matplotlib.ticker.NullLocator())
+        panel.grid(alpha=0.25)
+    panels[0, 0].legend(loc="upper left", frameon=False)
+    panels[0, 0].set_ylabel("users who have it among their first 20 recommendations")
+    figure.suptitle("The long tail: each dot is a movie")
+    save(figure, path)
+
+
+def map_figure(places: np.ndarray, movies: pd.DataFrame, path: Path) -> None:
+    """A map of movies at their `places_on_map`, coloured by genre, with titles of the best known, which are first."""
+    genres = movies["Genres"].str.split("|")
+    counts = genres.explode().value_counts()
+    by_count = sorted(counts.index, key=lambda genre: (-counts[genre], genre))
+    common = [genre for genre in by_count if genre][:GENRES]
+    # Of a movie's genres, the rarest is the most informative.
+    of_movie = genres.map(lambda of: next((genre for genre in reversed(common) if genre in of), "other"))
+    figure, axes = plt.subplots(figsize=(13, 10), layout="constrained")
+    colours = [*plt.get_cmap("tab10").colors[:GENRES], "lightgrey"]
+    for colour, genre in zip(colours, [*common, "other"], strict=False):
+        at = places[(of_movie == genre).to_numpy()]
+        if len(at):
+            axes.scatter(*at.T, s=22, alpha=0.75, linewidths=0, color=colour, label=genre)
+    axes.set(title="The map of movies: near each other where the model takes them for alike", xticks=[], yticks=[])
+    axes.set(xlabel="t-SNE, first dimension", ylabel="t-SNE, second dimension")
+    legend = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "markerscale": 1.5, "frameon": False}
+    axes.legend(title="genre (a movie's rarest of these)", **legend)
+    named = zip(movies["Title"], movies["Year"], strict=True)
+    label(axes, places, [title if pd.isna(year) else f"{title} ({year})" for title, year in named])
+    save(figure, path)
+
+
+def label(axes: plt.Axes, places: np.ndarray, texts: list[str]) -> None:
+    """Write texts above their places, in their order, without those that would cover another."""
+    figure, taken = axes.figure, list[Any]()
+    figure.draw_without_rendering()  # settles the layout, and so the size of the texts
+    style = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "fontsize": 7.5}
+    style["path_effects"] = [matplotlib.patheffects.withStroke(linewidth=2, foreground="white")]
+    for place, text in zip(places, texts, strict=True):
+        written = axes.annotate(text.replace("$", r"\$"), place, **style)
+        box = written.get_window_extent()
+        inside = axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1
+        if inside and not any(box.overlaps(other) for other in taken):
+            taken.append(box.padded(3))
+        else:
+            written.remove()
+        if len(taken) == LABELS:
+            break
+
+
+def places_on_map(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Vectors in two dimensions, by t-SNE (van der Maaten and Hinton 2008) with cosine distances.
+
+    From (n, dim) to (n, 2) float32; of fewer than five vectors, their first two numbers.
+    """
+    if len(vectors) < 5:
+        return np.pad(vectors, ((0, 0), (0, 2)))[:, :2]
+    start = "pca" if min(vectors.shape) > 2 else "random"
+    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
+    options = {"metric": "cosine", "perplexity": perplexity, "max_iter": STEPS, "random_state": seed, "n_jobs": 1}
+    with threadpool_limits(1):  # so that the bits do not depend on the number of threads
+        return TSNE(2, init=start, **options).fit_transform(vectors)

@@ -1,0 +1,1 @@
+"""Interactions: matrices, histories, the graph as arrays, and side features."""

@@ -1,0 +1,147 @@
+"""User histories: each user's items in the order of time, and how they fade with age.
+
+The item of age 0 is the last one before the recommendation, the item of age 1 the one before it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from movierec.interactions.matrix import rating_weights, to_csr
+
+NEGLIGIBLE = 2.0**-24  # weights below the precision of float32 are dropped
+
+
+class Histories(NamedTuple):
+    """The items of each user, oldest first."""
+
+    indptr: np.ndarray  # (n_users + 1,) int64: user u has items[indptr[u] : indptr[u + 1]]
+    items: np.ndarray  # (n,) int32
+
+    @classmethod
+    def from_interactions(cls, n_users: int, *parts: pd.DataFrame) -> "Histories":
+        """From tables of interactions, each in the order of time per user, and later tables after earlier ones."""
+        user = np.concatenate([part["user"].to_numpy() for part in parts])
+        item = np.concatenate([part["item"].to_numpy() for part in parts])
+        order = np.argsort(user, kind="stable")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])
+        return cls(indptr.astype(np.int64), item[order].astype(np.int32))
+
+    @property
+    def n_users(self) -> int:
+        """Users, with or without items."""
+        return len(self.indptr) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Items per user, (n_users,) int64."""
+        return np.diff(self.indptr)
+
+    @property
+    def users(self) -> np.ndarray:
+        """The user of each item, (n,) int64."""
+        return np.repeat(np.arange(self.n_users), self.lengths)
+
+    @property
+    def ages(self) -> np.ndarray:
+        """The age of each item in items, (n,) int64; 0 is a user's last one."""
+        return np.repeat(self.indptr[1:], self.lengths) - 1 - np.arange(len(self.items))
+
+    def of(self, users: np.ndarray) -> "Histories":
+        """The histories of these users, in this order."""
+        lengths = self.lengths[users]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return Histories(indptr, self.items[at])
+
+
+def decay(ages: np.ndarray, half_life: float) -> np.ndarray:
+    """The weight of an item by its age, 2^(-age / half_life), float32."""
+    return np.exp2(-ages / half_life).astype(np.float32)
+
+
+def decayed(histories: Histories, n_items: int, half_life: float) -> sp.csr_matrix:
+    """The histories as a matrix in which each item has decayed by its age: (n_users, n_items) float32, sorted rows."""
+    values = decay(histories.ages, half_life)
+    kept = np.flatnonzero(values >= NEGLIGIBLE)
+    indptr, items = np.searchsorted(kept, histories.indptr), histories.items[kept].astype(np.int64)
+    matrix = sp.csr_matrix((values[kept], items, indptr), shape=(histories.n_users, n_items))
+    matrix.sort_indices()
+    return matrix
+
+
+def recent_popularity(histories: Histories, n_items: int, half_life: float) -> np.ndarray:
+    """Interactions per item, each decayed by its age in its user's history: (n_items,) float32."""
+    return np.bincount(histories.items, decay(histories.ages, half_life), minlength=n_items).astype(np.float32)
+
+
+def last_items(histories: Histories, n_items: int) -> sp.csr_matrix:
+    """1 at each user's last item: (n_users, n_items) float32."""
+    users = np.flatnonzero(histories.lengths)
+    items = histories.items[histories.indptr[users + 1] - 1]
+    return sp.csr_matrix((np.ones(len(users), np.float32), (users, items)), shape=(histories.n_users, n_items))
+
+
+def transitions(histories: Histories, n_items: int, half_life: float, reach: int) -> sp.csr_matrix:
+    """How often one item follows another, weighted by their distance: (n_items, n_items) float32.
+
+        C_ij = sum over users and places s < t of 2^(-(t - s - 1) / half_life) [item s is i, item t is j]
+
+    Args:
+        histories: of all users.
+        n_items: size of the catalogue.
+        half_life: in items.
+        reach: pairs further apart are left out, as are those with a weight below 1e-3.
+    """
+    reach = max(1, min(reach, int(np.ceil(half_life * 10))))
+    users, items = histories.users, histories.items.astype(np.int64)
+    counts = sp.csr_matrix((n_items, n_items), dtype=np.float32)
+    for apart in range(1, reach + 1):
+        pair = np.flatnonzero(users[apart:] == users[:-apart])
+        weight = np.full(len(pair), decay(np.array(apart - 1), half_life))
+        counts += sp.csr_matrix((weight, (items[pair], items[pair + apart])), shape=(n_items, n_items))
+    counts.sort_indices()
+    return counts
+
+
+class Profiles(NamedTuple):
+    """The histories and features of some users, as a model gets them for recommending."""
+
+    matrix: sp.csr_matrix  # (n, n_items) float32, interaction weights
+    histories: Histories  # the same interactions in the order of time
+    users: np.ndarray  # (n,) int64, their indices in training; -1 for a new user
+    gender: np.ndarray | None = None  # (n, 2) female and male; None: as in training
+
+    @classmethod
+    def from_interactions(
+        cls, n_users: int, n_items: int, parts: list[pd.DataFrame], rating_power: float
+    ) -> "Profiles":
+        """Of every user, from train and the parts of the split after it; see `Histories.from_interactions`."""
+        rows = pd.concat(parts)
+        weight = rating_weights(rows["rating"].to_numpy(), rating_power, parts[0]["rating"].to_numpy())
+        histories = Histories.from_interactions(n_users, *parts)
+        return cls(to_csr(rows, n_users, n_items, weight), histories, np.arange(n_users))
+
+    @classmethod
+    def without_order(
+        cls, matrix: sp.csr_matrix, users: np.ndarray | None = None, gender: np.ndarray | None = None
+    ) -> "Profiles":
+        """Where interactions have no order in time: histories are in the order of items. `users`: None for all."""
+        users = np.arange(matrix.shape[0]) if users is None else users
+        return cls(matrix, Histories(matrix.indptr.astype(np.int64), matrix.indices), users, gender)
+
+    def of(self, rows: np.ndarray) -> "Profiles":
+        """The profiles of these rows, in this order."""
+        gender = None if self.gender is None else self.gender[rows]
+        return Profiles(self.matrix[rows], self.histories.of(rows), self.users[rows], gender)
+
+    def without_each(self, places: np.ndarray) -> "Profiles":
+        """One user's profile, repeated without the item at each of `places` of the history in turn."""
+        items, n = self.histories.items, len(places)
+        some = self.of(np.zeros(n, int))
+        matrix = some.matrix.tolil()
+        matrix[np.arange(n), items[places]] = 0
+        fewer = np.concatenate([np.delete(items, place) for place in places])
+        return some._replace(matrix=matrix.tocsr(), histories=Histories(np.arange(n + 1) * (len(items) - 1), fewer))

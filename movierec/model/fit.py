@@ -1,0 +1,191 @@
+"""Fit the whole model: the one way into training."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+
+from movierec.interactions.graph_arrays import GraphArrays
+from movierec.interactions.history import Profiles, recent_popularity
+from movierec.model.checkpoints import Checkpoint, fingerprint
+from movierec.model.distributed import ALONE, Group
+from movierec.model.gaussian_process import fit_items, fit_users
+from movierec.model.graph import Graph
+from movierec.model.lightgcn import LightGCN, spectral_embeddings
+from movierec.model.mixing import choose_mix, choose_shares, mixed_scorer
+from movierec.model.model import Model
+from movierec.model.next_movie import NextMovie
+from movierec.model.next_training import NextMovieTraining
+from movierec.model.progress import Epoch
+from movierec.model.training import LightGCNTraining, Report
+from movierec.ranking.metrics import rankable_users
+from movierec.ranking.topk import Scorer, evaluate, popularity_scorer
+from movierec.utils.errors import UserError
+from movierec.utils.params import NO_GPU, Params
+
+TREND_HALF_LIVES = (1.0, 5.0, 20.0)  # of recent popularity, in movies
+SAMPLE = 2000  # validation users that choose the noise and powers of a Gaussian process, approximately
+CHOOSERS = 10_000  # validation users that choose the epoch and the mix, at most about twice as many
+Say = Callable[[str], Any]
+
+
+class Fitted(NamedTuple):
+    """A model and its epochs."""
+
+    model: Model
+    epochs: pd.DataFrame  # component (graph, next), epoch, loss, valid_ndcg, valid_recall
+
+
+def fit(
+    arrays: GraphArrays,
+    valid: sp.csr_matrix,
+    params: Params,
+    *,
+    profiles: Profiles | None = None,
+    group: Group = ALONE,
+    checkpoints: Path | None = None,
+    say: Say = lambda text: None,
+) -> Fitted | None:
+    """Train the graph model, fit the Gaussian processes on its vectors, and mix them; validation makes all choices.
+
+    Args:
+        arrays: the graph of the training interactions.
+        valid: (n_users, n_items), the validation interactions.
+        params: those of the model and its training.
+        profiles: the training interactions by time, where the split follows time; then the next-movie model is added.
+        group: the processes that train the graph model; the leader does the rest.
+        checkpoints: a folder for checkpoints, kept if `params.checkpoint_epochs` asks for them.
+        say: called with each line of progress, in the leader.
+
+    Returns:
+        The model and its epochs; None in the other processes.
+
+    Raises:
+        UserError: there is no GPU, the loss is not finite, or training did harm.
+    """
+    if params.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(NO_GPU)
+    keep_freed_memory()
+    every = params.checkpoint_epochs if checkpoints else 0
+    of = fingerprint(params, arrays, valid, profiles.histories if profiles else None) if every else ""
+
+    def checkpoint(component: str) -> Checkpoint:
+        return Checkpoint(checkpoints and checkpoints / f"{component}.npz", every, of, group)
+
+    fitting = Fitting(arrays.binary_matrix(), valid, params, profiles, say=say if group.leads else lambda text: None)
+    graph = Graph(arrays, params.device, group=group)
+    vectors, epochs = fitting.graph_model(graph, checkpoint("graph"))
+    if not group.leads:
+        return None
+    torch.set_num_threads(torch.get_num_threads() * group.local_size)  # the other processes have finished
+    if group.size > 1 or params.device != "cpu":
+        graph = Graph(arrays)
+    model = fitting.processes(Model(graph, **vectors, users=None, items=None))
+    if profiles:
+        model, of_next = fitting.next_movie(model, profiles, checkpoint("next"))
+        epochs = pd.concat([epochs, of_next])
+    return Fitted(model, epochs[["component", *Epoch._fields]])
+
+
+class Fitting:
+    """The steps of `fit`."""
+
+    def __init__(
+        self, train: sp.csr_matrix, valid: sp.csr_matrix, params: Params, profiles: Profiles | None, *, say: Say
+    ):
+        self.train, self.params, self.profiles, self.say = train, params, profiles, say
+        self.valid, self.sample = sample_users(valid, train, CHOOSERS), sample_users(valid, train, SAMPLE)
+
+    def graph_model(self, graph: Graph, checkpoint: Checkpoint) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Train LightGCN: the vectors of the model, in the leader, and the epochs."""
+        params, group, dim = self.params, graph.group, self.params.embedding_dim
+        initial = (torch.empty(graph.n_users, dim), torch.empty(graph.n_items, dim))
+        if group.leads:
+            initial = spectral_embeddings(self.train, dim, params.seed)
+        users, items = map(group.from_leader, initial)
+        network = LightGCN(graph, (users, items), params.n_layers).to(graph.device)
+        training = LightGCNTraining(network, self.train, self.valid, params)
+        progress = training.run(self._report(params.epochs), checkpoint)
+        best, start = progress.best, progress.start_ndcg
+        self.say(f"graph: epoch {best.epoch}, validation NDCG@20 {best.valid_ndcg:.4f} ({start:.4f} untrained)")
+        with torch.no_grad():
+            h_user, h_item = network()
+            item_messages = network.item_messages().cpu()
+        vectors = {"h_user": group.rows(h_user), "h_item": h_item.cpu(), "item_messages": item_messages}
+        vectors["user_embedding"] = group.rows(network.user_embedding)
+        return vectors, pd.DataFrame(progress.epochs).assign(component="graph")
+
+    def processes(self, model: Model) -> Model:
+        """Add the Gaussian processes that the params allow, and choose the mix."""
+
+        def quality(scorer: Scorer) -> float:
+            return evaluate(scorer, self.train, self.train, self.sample, cutoffs=[20])["ndcg@20"]
+
+        params, graph, limit = self.params, model.graph, self.params.kernel_max_nodes
+        for name, n in (("users", graph.n_users), ("movies", graph.n_items)):
+            if n > limit:
+                self.say(f"Gaussian process over {name}: left out, {n:,} are more than kernel_max_nodes ({limit:,})")
+        if graph.n_users <= limit:
+            model = model._replace(users=fit_users(graph, model.h_user, params.gender_weight, quality))
+        if graph.n_items <= limit:
+            model = model._replace(items=fit_items(graph, model.h_item, params.genre_weight, quality))
+        mix, ndcg = choose_mix(model.components(self.profiles), self.train, self.valid)
+        self._say_mix({"graph": mix[0], "users": mix[1], "movies": mix[2]}, ndcg)
+        return model._replace(mix=mix)
+
+    def next_movie(self, model: Model, profiles: Profiles, checkpoint: Checkpoint) -> tuple[Model, pd.DataFrame]:
+        """Add the next-movie model and the trend, and choose their weights: the model, and the epochs."""
+        params, histories, n_items = self.params.next, profiles.histories, model.graph.n_items
+        network = NextMovie(
+            n_items, params.half_lives, params.dim, hidden=params.hidden, temperature=params.temperature
+        ).initialise_(histories, self.params.seed)
+        training = NextMovieTraining(network, histories, self.valid, params, seed=self.params.seed)
+        progress = training.run(self._report(params.epochs), checkpoint)
+        trends = [recent_popularity(histories, n_items, half_life) for half_life in TREND_HALF_LIVES]
+        long_term, following = mixed_scorer(model.components(profiles), model.mix), network.scorer(histories)
+        scorers = (long_term, following, *map(popularity_scorer, trends))
+        weights, ndcg = choose_shares(scorers, self.train, self.valid)
+        shares = (*weights[:2], sum(weights[2:]))
+        self._say_mix(dict(zip(("long-term preference", "next movie", "trend"), shares, strict=True)), ndcg)
+        trend = torch.from_numpy(trends[int(np.argmax(weights[2:]))])
+        epochs = pd.DataFrame(progress.epochs).assign(component="next")
+        return model._replace(next=network, trend=trend, shares=shares), epochs
+
+    def _report(self, epochs: int) -> Report:
+        """A line for each epoch."""
+        return lambda epoch: self.say(
+            f"epoch {epoch.epoch:3d}/{epochs}  loss {epoch.loss:.4f}  "
+            f"validation NDCG@20 {epoch.valid_ndcg:.4f}  Recall@20 {epoch.valid_recall:.4f}"
+        )
+
+    def _say_mix(self, weights: dict[str, float], ndcg: float) -> None:
+        words = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
+        self.say(f"mix: {words}; validation NDCG@20 {ndcg:.4f}")
+
+
+def sample_users(relevant: sp.csr_matrix, history: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """`relevant` (n_users, n_items) with the rows of about n rankable users, evenly spaced; the others are empty."""
+    users = rankable_users(relevant, history)
+    kept = np.zeros(relevant.shape[0], np.float32)
+    kept[users[:: max(len(users) // n, 1)]] = 1
+    sample = sp.csr_matrix(sp.diags(kept) @ relevant)
+    sample.eliminate_zeros()
+    return sample
+
+
+def keep_freed_memory() -> None:
+    """Have glibc reuse freed memory for the next tensor, as long as this process lives.
+
+    By default, blocks above 32 MB go back to the system, which hands them out again page by page, zeroed. Where the
+    vectors of all users are that large, that is a fifth of the training time. Other C libraries are left as they are.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is not None and hasattr(libc, "mallopt"):
+        libc.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD

@@ -1,0 +1,183 @@
+"""The training of the next-movie model: a softmax over the unseen movies at each step of each history.
+
+The target of a step is one of the next movies, drawn anew each time, of as many as validation asks for. With
+leave-one-out, it is the next movie.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from movierec.interactions.history import Histories
+from movierec.interactions.matrix import item_degrees
+from movierec.model.next_movie import NextMovie
+from movierec.model.sampling import inclusion_probabilities
+from movierec.model.training import Training
+from movierec.ranking.metrics import rankable_users
+from movierec.ranking.topk import evaluate_users
+from movierec.utils.errors import UserError
+from movierec.utils.params import Next
+
+MAX_STEPS = 2048  # of a longer history, training takes the end
+WARM_UP = 0.1  # share of the steps in which the learning rate rises
+
+
+class Batch(NamedTuple):
+    """The histories of some users, side by side."""
+
+    items: Tensor  # (length, n) int64, padded with 0 at the end
+    step: Tensor  # (n_steps,) int64, the flattened places in `items` that have a target
+    target: Tensor  # (n_steps,) int64
+    histories: list[np.ndarray]  # each user's items; n_steps is the sum of their lengths, less 1 each
+
+
+def make_batch(histories: Histories, users: np.ndarray, horizon: int, rng: np.random.Generator) -> Batch:
+    """The batch of users with two movies or more; a target is drawn from the next `horizon` movies."""
+    begin, end = histories.indptr[users], histories.indptr[users + 1]
+    of_users = [histories.items[max(b, e - MAX_STEPS) : e] for b, e in zip(begin, end, strict=True)]
+    items = np.zeros((max(map(len, of_users)), len(users)), np.int64)
+    step, target = [], []
+    for column, history in enumerate(of_users):
+        items[: len(history), column] = history
+        before = np.arange(len(history) - 1)
+        left = np.minimum(horizon, len(history) - 1 - before)
+        step.append(before * len(users) + column)
+        target.append(history[before + 1 + (rng.random(len(before)) * left).astype(int)])
+    steps, targets = (torch.from_numpy(np.concatenate(of).astype(np.int64)) for of in (step, target))
+    return Batch(torch.from_numpy(items), steps, targets, of_users)
+
+
+def horizon_of(valid: sp.csr_matrix, seen: sp.csr_matrix) -> int:
+    """The mean number of held-out movies per validation user: both (n_users, n_items)."""
+    users = rankable_users(valid, seen)
+    return max(1, round(valid[users].nnz / max(len(users), 1)))
+
+
+def batches_of_users(lengths: np.ndarray, batch_steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Users in batches of about `batch_steps` movies and similar lengths, to save padding, in random order."""
+    users = np.flatnonzero(lengths >= 2)
+    lengths = np.minimum(lengths, MAX_STEPS)
+    noisy = lengths[users] * np.exp(rng.normal(0, 0.1, len(users)))
+    users = users[np.argsort(-noisy, kind="stable")]
+    groups, begin = [], 0
+    while begin < len(users):
+        size = max(1, int(batch_steps / lengths[users[begin]]))
+        groups.append(users[begin : begin + size])
+        begin += size
+    return (groups[i] for i in rng.permutation(len(groups)))
+
+
+def excluded(batch: Batch, negatives: np.ndarray, n_items: int) -> Tensor:
+    """Whether a sampled movie is no negative at a step, as it is already seen or the target: (n_steps, n_negatives)."""
+    column_of = np.full(n_items, -1)
+    column_of[negatives] = np.arange(len(negatives))
+    out = torch.zeros(len(batch.target), len(negatives), dtype=torch.bool)
+    begin = 0
+    for history in batch.histories:
+        columns = column_of[history]
+        place = np.flatnonzero(columns >= 0)
+        steps = torch.arange(len(history) - 1).unsqueeze(1)
+        out[begin : begin + len(steps), torch.from_numpy(columns[place])] = steps >= torch.from_numpy(place)
+        begin += len(steps)
+    columns = torch.from_numpy(column_of[batch.target.numpy()])
+    rows = (columns >= 0).nonzero().squeeze(1)
+    out[rows, columns[rows]] = True
+    return out
+
+
+class LogSumExp(torch.autograd.Function):
+    """log sum_j exp s_ij with s = U E^T + b and some pairs excluded; one score matrix, overwritten in place."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, e: Tensor, b: Tensor, out: Tensor) -> Tensor:
+        """Of u (n, dim), e (k, dim), b (k,) and the excluded pairs, out (n, k) bool: (n,)."""
+        s = torch.addmm(b, u, e.T).masked_fill_(out, -torch.inf)
+        top = s.amax(dim=1, keepdim=True).clamp_(min=-1e30)  # finite where all are excluded
+        z = s.sub_(top).exp_().sum(dim=1, keepdim=True)
+        ctx.save_for_backward(u, e, s, z)
+        return (top + z.log()).squeeze(1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Of u, e and b."""
+        u, e, s, z = ctx.saved_tensors
+        row = grad.unsqueeze(1) / z.clamp(min=1e-30)  # the gradient of s is row * s
+        return (s @ e).mul_(row), s.T @ (u * row), (s.T @ row).squeeze(1), None
+
+
+def step_loss(model: NextMovie, batch: Batch, negatives: np.ndarray, probability: np.ndarray) -> Tensor:
+    """The mean over steps of -log softmax of the target among the unseen movies, estimated from a sample.
+
+        loss = mean of -s_target + log(exp s_target + sum over sampled j of exp(s_j) / probability_j)
+
+    The log Q correction makes the sum unbiased (Bengio and Senecal, 2008); with all movies it is the exact softmax.
+
+    Args:
+        model: the model.
+        batch: histories.
+        negatives: (n,) int64, the sampled movies.
+        probability: (n,), of each of them to be sampled.
+    """
+    states = model.walk(batch.items).flatten(0, 1).index_select(0, batch.step)
+    u = model.vectors(states)  # (n_steps, dim)
+    end, bias = F.normalize(model.end), model.bias.unsqueeze(1)
+    sampled = torch.from_numpy(negatives)
+    correction = torch.from_numpy(np.log(probability)).float()
+    e, b = F.embedding(sampled, end), F.embedding(sampled, bias).squeeze(1) - correction
+    others = LogSumExp.apply(u, e, b, excluded(batch, negatives, len(end)))
+    target = (u * F.embedding(batch.target, end)).sum(dim=1) + F.embedding(batch.target, bias).squeeze(1)
+    return (torch.logaddexp(target, others) - target).mean()
+
+
+def warm_up_and_cosine(n_steps: int) -> Callable[[int], float]:
+    """The learning rate by step, as a share of its peak: a linear warm-up, then half a cosine down to 0."""
+    rising = max(1, int(WARM_UP * n_steps))
+    falling = max(n_steps - rising, 1)
+    return lambda step: min((step + 1) / rising, (1 + np.cos(np.pi * max(step - rising, 0) / falling)) / 2)
+
+
+class NextMovieTraining(Training):
+    """Training of the next-movie model with Adam, a step for each batch of histories."""
+
+    model: NextMovie
+
+    def __init__(self, model: NextMovie, histories: Histories, valid: sp.csr_matrix, params: Next, *, seed: int):
+        """`histories` are of train; `valid`, (n_users, n_items), selects the epoch and the horizon of the targets.
+
+        Raises:
+            UserError: no user has two movies.
+        """
+        self.model, self.histories, self.valid, self.rng = model, histories, valid, np.random.default_rng(seed)
+        ones, n_items = np.ones(len(histories.items), np.float32), len(model.end)
+        self.train = sp.csr_matrix((ones, histories.items, histories.indptr), shape=(histories.n_users, n_items))
+        self.horizon = horizon_of(valid, self.train)
+        self.probability = inclusion_probabilities(item_degrees(self.train), params.negatives)
+        self.epochs = self.patience = params.epochs
+        batches = (batches_of_users(histories.lengths, params.batch_steps, self.rng) for _ in range(params.epochs))
+        self.plan = list(map(list, batches))
+        n_steps = sum(map(len, self.plan))
+        if not n_steps:
+            raise UserError("no user has two movies in train; use more data or another split_strategy.")
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=params.lr, fused=True)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, warm_up_and_cosine(n_steps))
+        self.advice = f"Try a smaller next.lr (it is {params.lr:g}), or a next.temperature of .05 to .5."
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Users of similar lengths."""
+        return self.plan[epoch]
+
+    def loss(self, batch: np.ndarray) -> Tensor:
+        """The softmax loss of the users' histories."""
+        negatives = np.flatnonzero(self.rng.random(len(self.probability)) < self.probability)
+        histories = make_batch(self.histories, batch, self.horizon, self.rng)
+        return step_loss(self.model, histories, negatives, self.probability[negatives])
+
+    def measure(self) -> dict[str, np.ndarray]:
+        """Of rankings without the movies of train."""
+        scorer = self.model.scorer(self.histories)
+        return evaluate_users(scorer, self.train, self.train, self.valid, cutoffs=[20])

@@ -1,0 +1,90 @@
+"""The model as arrays of one file that is complete in itself; nothing is pickled."""
+
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from movierec import __version__
+from movierec.interactions.graph_arrays import GraphArrays
+from movierec.model.gaussian_process import Kernel, Powers, Process
+from movierec.model.graph import Graph
+from movierec.model.model import Model
+from movierec.model.next_movie import NextMovie
+from movierec.utils.errors import UserError
+from movierec.utils.params import Params
+
+FORMAT = 1  # rises when older code could not read what newer code writes
+VECTORS = ("h_user", "h_item", "user_embedding", "item_messages")
+
+
+class StoredModel(NamedTuple):
+    """The content of the file."""
+
+    model: Model
+    user_ids: np.ndarray  # (n_users,) UserID by user index
+    item_ids: np.ndarray  # (n_items,) MovieID by item index
+    params: dict[str, Any]  # of the training
+    version: str = __version__  # of the code that wrote it
+
+
+def pack(
+    model: Model, graph: GraphArrays, user_ids: np.ndarray, item_ids: np.ndarray, *, params: Params
+) -> dict[str, Any]:
+    """A model and its training graph as arrays, to be stored."""
+    arrays: dict[str, Any] = {"format": FORMAT, "version": __version__, "params": params.model_dump_json()}
+    arrays |= {"user_ids": user_ids, "item_ids": item_ids}
+    arrays |= {f"graph.{name}": value for name, value in graph._asdict().items()}
+    arrays |= {name: getattr(model, name).numpy() for name in VECTORS} | {"mix": np.array(model.mix)}
+    for name, process in (("users", model.users), ("items", model.items)):
+        if process:
+            arrays[f"{name}_inverse"] = lower_triangle(process.inverse)
+            arrays |= {f"{name}_powers": np.array(process.powers), f"{name}_kernel": np.array(process.kernel)}
+    if model.next and model.trend is not None:
+        arrays |= {f"next.{name}": array for name, array in model.next.arrays().items()}
+        arrays |= {"trend": model.trend.numpy(), "shares": np.array(model.shares)}
+    return arrays
+
+
+def unpack(arrays: dict[str, Any], source: str) -> StoredModel:
+    """The reverse of `pack`; a UserError names the file `source` if other code wrote it."""
+    found = int(arrays["format"]) if "format" in arrays else None
+    if found != FORMAT:
+        by = f" (movierec {arrays['version']} wrote it)" if "version" in arrays else ""
+        raise UserError(f"{source} has format {found}{by}, not {FORMAT}; `dvc repro` writes it anew.")
+
+    def within(prefix: str) -> dict[str, np.ndarray]:
+        return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+    def process(name: str) -> Process | None:
+        if f"{name}_inverse" not in arrays:
+            return None
+        powers, kernel = (arrays[f"{name}_{field}"].tolist() for field in ("powers", "kernel"))
+        return Process(symmetric(arrays[f"{name}_inverse"]), Powers(*powers), Kernel(*kernel))
+
+    graph, mix = Graph(GraphArrays.from_stored(within("graph."))), tuple(arrays["mix"].tolist())
+    vectors: dict[str, Any] = {name: torch.from_numpy(arrays[name]) for name in VECTORS}
+    model = Model(graph, **vectors, users=process("users"), items=process("items"), mix=mix)
+    if following := within("next."):
+        trend, shares = torch.from_numpy(arrays["trend"]), tuple(arrays["shares"].tolist())
+        model = model._replace(next=NextMovie.from_arrays(following), trend=trend, shares=shares)
+    params, version = json.loads(str(arrays["params"])), str(arrays["version"])
+    return StoredModel(model, arrays["user_ids"], arrays["item_ids"], params=params, version=version)
+
+
+def lower_triangle(matrix: Tensor) -> np.ndarray:
+    """The lower triangle of a symmetric matrix, row by row, diagonal included: (n (n + 1) / 2,)."""
+    return np.concatenate([row[: i + 1] for i, row in enumerate(matrix.numpy())])
+
+
+def symmetric(triangle: np.ndarray) -> Tensor:
+    """The reverse of `lower_triangle`."""
+    n = int((2 * len(triangle)) ** 0.5)
+    matrix = np.empty((n, n), np.float32)
+    begin = 0
+    for i in range(n):
+        matrix[i, : i + 1] = matrix[: i + 1, i] = triangle[begin : begin + i + 1]
+        begin += i + 1
+    return torch.from_numpy(matrix)

@@ -1,0 +1,129 @@
+"""The training loop, and the training of LightGCN."""
+
+import abc
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+from movierec.model.checkpoints import Checkpoint
+from movierec.model.distributed import ALONE, Group
+from movierec.model.lightgcn import LightGCN
+from movierec.model.progress import MEASURED, Epoch, Progress
+from movierec.model.sampling import GROUP, Sampler
+from movierec.model.softmax import SampledItems, degrees, softmax_loss, total_weight
+from movierec.ranking.metrics import rankable_users
+from movierec.ranking.topk import DotScorer, evaluate_users
+from movierec.utils.params import Params
+
+CROSSOVER = 2.0  # items per negative, above which the sampled softmax is the cheaper one
+Report = Callable[[Epoch], Any]  # called after each epoch
+
+
+class Training(abc.ABC):
+    """The training of a model: its batches, loss and validation, and the loop over them."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler  # of the learning rate, by step
+    rng: np.random.Generator
+    epochs: int
+    patience: int  # epochs without an improvement on validation, after which training stops
+    advice: str  # the end of the message about a training that fails
+    group: Group = ALONE
+
+    @abc.abstractmethod
+    def batches(self, epoch: int) -> Iterable:
+        """The batches of an epoch, from 0."""
+
+    @abc.abstractmethod
+    def loss(self, batch: Any) -> Tensor:
+        """The loss of a batch, or this process's part of it."""
+
+    @abc.abstractmethod
+    def measure(self) -> dict[str, np.ndarray]:
+        """The `MEASURED` metrics of each validation user, with the model as it is."""
+
+    def run(self, report: Report = lambda epoch: None, checkpoint: Checkpoint | None = None) -> Progress:
+        """Train; the model ends with the parameters of the best epoch.
+
+        Raises:
+            UserError: the loss is not finite, or training did harm.
+        """
+        progress, checkpoint = Progress(self.model, self.measure), checkpoint or Checkpoint()
+        state = {"optimizer": self.optimizer, "schedule": self.schedule}
+        checkpoint.restore(self.model, state, self.rng, progress)
+        while not progress.finished(self.epochs, self.patience):
+            losses: list[float] = []
+            for batch in self.batches(len(progress.epochs)):
+                loss = self.loss(batch)
+                value = float(self.group.concat(np.array([loss.item()])).sum())
+                losses.append(progress.step(value, self.advice))
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.group.sum_gradients(self.model)
+                self.optimizer.step()
+                self.schedule.step()
+            report(progress.end_epoch(losses))
+            checkpoint.write(self.model, state, self.rng, progress)
+        progress.restore_best(self.advice)
+        return progress
+
+
+class LightGCNTraining(Training):
+    """Training of the graph model with the softmax loss and Adam, whose learning rate decays along a cosine.
+
+    In distributed training, every process takes all batches with its own users: the sums over users are those of one
+    process, up to rounding.
+    """
+
+    def __init__(self, model: LightGCN, train: sp.csr_matrix, valid: sp.csr_matrix, params: Params):
+        """`train` has the interactions of the model's graph, `valid` selects the epoch: both (n_users, n_items)."""
+        self.model, self.params, self.group = model, params, model.graph.group
+        first, end = model.graph.first, model.graph.end
+        self.train, self.valid = (train, valid) if self.group.size == 1 else (train[first:end], valid[first:end])
+        degree = np.diff(train.indptr)
+        self.users, self.degree = np.flatnonzero(degree), degrees(train)
+        self.weight = torch.from_numpy(np.maximum(degree, 1.0) ** -params.user_weight_power).float()  # (n_users,)
+        cheaper = train.shape[1] > CROSSOVER * params.negatives
+        sampled = params.softmax == "sampled" or (params.softmax == "auto" and cheaper)
+        self.sampler = Sampler(train, params.negatives, params.seed, self.group) if sampled else None
+        self.n_steps = min(-(-len(self.users) // params.batch_size), params.epoch_steps)  # per epoch
+        self.rng, self.epochs, self.patience = np.random.default_rng(params.seed), params.epochs, params.patience
+        adam = torch.optim.Adam(model.parameters(), lr=params.lr, weight_decay=params.weight_decay, fused=True)
+        self.optimizer = adam
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=params.epochs * self.n_steps)
+        self.advice = (
+            f"Try a smaller lr (it is {params.lr:g}), a temperature of .05 to .5 (it is {params.temperature:g}), "
+            f"a smaller weight_decay (it is {params.weight_decay:g}), or more epochs."
+        )
+
+    def batches(self, epoch: int) -> Iterable[tuple[int, np.ndarray]]:
+        """The number of each step, and the users of all processes."""
+        return enumerate(np.array_split(self.rng.permutation(self.users), self.n_steps), epoch * self.n_steps)
+
+    def loss(self, batch: tuple[int, np.ndarray]) -> Tensor:
+        """The softmax loss of the batch's users."""
+        number, users = batch
+        graph: Any = self.model.graph
+        place = np.flatnonzero((users >= graph.first) & (users < graph.end))  # of this process's users
+        rows, sampled = users[place] - graph.first, None
+        if self.sampler:
+            samples = self.sampler.draw(users, number)
+            sampled = SampledItems(samples, np.searchsorted(place, GROUP * np.arange(len(samples) + 1)))
+        h_user, h_item = self.model()
+        h_user = h_user.index_select(0, torch.from_numpy(rows).to(graph.device)) / self.params.temperature
+        weight, total = self.weight[users[place]].to(graph.device), total_weight(self.weight[users], self.degree[users])
+        return softmax_loss(h_user, h_item, self.train[rows], weight, total=total, sampled=sampled)
+
+    def measure(self) -> dict[str, np.ndarray]:
+        """Of the users of all processes."""
+        with torch.no_grad():
+            scorer = DotScorer(*self.model())
+        measured = {name: np.empty(0) for name in MEASURED}
+        if self.group.size == 1 or len(rankable_users(self.valid, self.train)):
+            measured = evaluate_users(scorer, self.train, self.train, self.valid, cutoffs=[20])
+        return {name: self.group.concat(measured[name]) for name in MEASURED}

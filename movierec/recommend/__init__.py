@@ -1,0 +1,1 @@
+"""Recommendations by a trained model: from Python and on the command line."""

@@ -1,0 +1,110 @@
+"""Recommendations on the command line.
+
+--user 42 --user 7 --top 10                  for users of the data set
+--user 42 --watched 260                      what comes next, after this one
+--like "Heat (1995)" --like "toy story" --dislike "Batman Forever" --gender F      for a new user
+--similar "Blade Runner"                     similar movies
+... --genre Drama --exclude-genre War --year 1990-1999 --diversity 0.3 --json
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from movierec.recommend.filters import Filters
+from movierec.recommend.printing import as_records, print_movies
+from movierec.recommend.recommender import Recommender
+from movierec.utils.errors import UserError
+from movierec.utils.params import Params
+
+MODELS = Path("models")
+LIKED = 8  # best ratings shown of a user
+
+
+def arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
+    """The arguments of the command line; exits with a message where they are invalid."""
+    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    users = parser.add_argument_group("users")
+    users.add_argument("--user", action="append", metavar="ID", help="a UserID; repeatable")
+    users.add_argument("--watched", action="append", metavar="MOVIE", help="watched since (title or ID); repeatable")
+    users.add_argument("--like", action="append", metavar="MOVIE", help="a new user likes it; repeatable")
+    users.add_argument("--dislike", action="append", metavar="MOVIE", help="a new user dislikes it; repeatable")
+    users.add_argument("--gender", choices=("F", "M"), help="of a new user")
+    users.add_argument("--similar", metavar="MOVIE", help="movies similar to this one")
+    movies = parser.add_argument_group("movies")
+    movies.add_argument("--top", type=int, metavar="N", help="movies per user (default: top_k of params.yaml)")
+    movies.add_argument("--genre", action="append", help="only movies of this genre; repeatable, for any of them")
+    movies.add_argument("--exclude-genre", action="append", metavar="GENRE", help="no movies of this genre; repeatable")
+    movies.add_argument("--year", metavar="YEARS", help="only movies of these years: 1994 or 1990-1999")
+    movies.add_argument("--diversity", type=float, metavar="X", help="0 to 1: diversity of the list")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each user")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str], params: Params, prog: str = "python -m movierec") -> None:
+    """Print recommendations; the defaults of the options are params.
+
+    Raises:
+        UserError: an unknown user or movie, or options that do not go together.
+    """
+    args = arguments(argv, prog)
+    only = "|".join(args.genre or [params.only_genres])
+    excluded = "|".join(args.exclude_genre or [params.not_genres])
+    filters = Filters.from_text(only, excluded, args.year or params.only_years)
+    asked: dict[str, Any] = {"k": params.top_k if args.top is None else args.top, "filters": filters}
+    diverse = asked | {"diversity": params.diversity if args.diversity is None else args.diversity}
+    new = args.like or args.dislike or args.gender
+    if args.watched and not args.user:
+        raise UserError("--watched needs --user.")
+    if args.similar and args.diversity is not None:
+        raise UserError("--diversity does not apply to --similar.")
+    if sum(map(bool, (args.user, new, args.similar))) != 1:
+        raise UserError("ask by one of --user, --like (with --dislike, --gender) and --similar.")
+    recommender = Recommender.load(MODELS)
+    if args.similar:
+        movie_id = recommender.find(args.similar)
+        title = recommender.title_of(movie_id)
+        movies = recommender.similar(movie_id, **asked)
+        show(args, recommender, f"Like {title}", {"movie_id": movie_id, "title": title}, movies=movies)
+    elif args.user:
+        show_users(args, recommender, diverse)
+    else:
+        liked, disliked = ([recommender.find(title) for title in of or []] for of in (args.like, args.dislike))
+        movies = recommender.recommend_new(liked, disliked, args.gender, because=True, **diverse)
+        words = [f"likes {', '.join(map(recommender.title_of, liked))}"] * bool(liked)
+        words += [f"dislikes {', '.join(map(recommender.title_of, disliked))}"] * bool(disliked)
+        words += [f"gender {args.gender}"] * bool(args.gender)
+        said = {"likes": liked, "dislikes": disliked, "gender": args.gender}
+        show(args, recommender, f"Someone new: {'; '.join(words)}", said, movies=movies)
+
+
+def show_users(args: argparse.Namespace, recommender: Recommender, asked: dict[str, Any]) -> None:
+    """The best ratings of each user, and the recommendations."""
+    watched = [recommender.movie_id(movie) for movie in args.watched or []]
+    users = list(dict.fromkeys(recommender.user_id(user) for user in args.user))
+    found = recommender.recommend(users, watched=watched, because=True, **asked)
+    for user_id in users:
+        liked = recommender.taste(user_id, LIKED)
+        if not args.json:
+            n_rated = recommender.n_rated(user_id)
+            print_movies(recommender, f"User {user_id} has rated {n_rated:,} movies, these among the best", liked)
+        title = f"Recommended to user {user_id}"
+        if recommender.follows_time:
+            last = watched[::-1] or recommender.last_watched(user_id)["MovieID"]
+            title += f", who last watched {', '.join(map(recommender.title_of, last))}"
+        said = {"user_id": user_id, "liked": as_records(recommender, liked)}
+        show(args, recommender, title, said, movies=found[found["UserID"] == user_id].drop(columns="UserID"))
+
+
+def show(
+    args: argparse.Namespace, recommender: Recommender, title: str, said: dict[str, Any], *, movies: pd.DataFrame
+) -> None:
+    """Print a table, or with --json a line with what was asked."""
+    if args.json:
+        print(json.dumps(said | {"recommendations": as_records(recommender, movies)}, ensure_ascii=False))
+    else:
+        print_movies(recommender, title, movies)

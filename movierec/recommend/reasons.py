@@ -1,0 +1,171 @@
+"""The reasons for a recommendation: the movies that its score comes from, by the model's own arithmetic.
+
+A long-term score is a sum of messages, and each message is split over the user's movies that it comes through:
+
+    graph    cos(h_u, h_i), with h_u a sum of messages from the user's movies and layer 0
+    items    a sum of messages from the user's movies
+    users    a message from each similar user v, split over the movies that u and v share by their shares in r_u . r_v
+
+Layer 0, and similar users that share no movie, contribute without a reason. The score of a model that follows time is
+no such sum; there, a movie's contribution is what the score loses without it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from movierec.interactions.history import Profiles
+from movierec.interactions.matrix import item_degrees
+from movierec.model.gaussian_process import degree_power, folded_messages, item_scorer, item_weights, trained_messages
+from movierec.model.graph import inverse_root_degree
+from movierec.model.model import Model
+from movierec.ranking.topk import CHUNK
+
+REASONS = 3  # at most, for a recommendation
+RECENT = 20  # movies of a history that can be a reason, in a model that follows time
+LEAST_SHARE = 0.03  # of the score, for the second and third reason there
+Reasons = list[tuple[int, float]]  # item index and share, the largest first
+Contributions = tuple[np.ndarray, Tensor]  # the items of a history, (n,) int64, and their parts in k scores, (n, k)
+
+
+class Explainer:
+    """Splits the long-term scores of users over the movies of their histories."""
+
+    def __init__(self, model: Model, dense: bool = False):
+        """With `dense`, for many users, it keeps dense matrices: (n_items, n_users) and (n_items, n_items)."""
+        self.model, self.graph = model, model.graph
+        matrix = self.graph.matrix
+        self._dense = torch.from_numpy(matrix.toarray().T.copy()) if dense else None
+        self._user_mean = torch.from_numpy(np.asarray(matrix.sum(axis=1)).ravel() / self.graph.n_items).float()
+        self._item_mean = model.h_item.mean(dim=0)
+        self._weights = item_weights(self.graph, model.items) if dense and model.items and model.mix[2] else None
+        self._counts = None
+        if model.users and model.mix[1]:  # (n_items, 1), the weight of a movie in r_u . r_v
+            self._counts = degree_power(item_degrees(matrix), 2 * model.users.kernel.scale_power)
+
+    def contributions(self, profiles: Profiles, items: np.ndarray, trained: bool) -> Iterator[Contributions]:
+        """The contributions to the scores of each user's items.
+
+        Args:
+            profiles: of n users.
+            items: (n, k) item indices, -1 for an empty place, which is left out.
+            trained: whether the profiles are those of training.
+        """
+        for begin in range(0, len(items), CHUNK):
+            rows = np.arange(begin, min(begin + CHUNK, len(items)))
+            some = profiles.of(rows)
+            messages = self._messages(some, trained)
+            scores = self._scores(some, trained, messages)
+            deviations = [None if of is None else of.std(dim=1, correction=0).clamp(min=1e-12) for of in scores]
+            scale = inverse_root_degree(abs(some.matrix), axis=1)
+            for row in range(len(rows)):
+                at = items[begin + row][items[begin + row] >= 0].astype(np.int64)
+                of_row = [None if of is None else of[row] for of in deviations]
+                from_users = None if messages is None else messages[:, row]
+                yield self._of_user(some, row, at, scale=scale[row], deviations=of_row, messages=from_users)
+
+    def _messages(self, profiles: Profiles, trained: bool) -> Tensor | None:
+        """The message of each user about some users, (n_users, n)."""
+        if self.model.users is None or self._counts is None:
+            return None
+        if trained:
+            return trained_messages(self.graph, self.model.users, profiles.users)
+        return folded_messages(self.graph, self.model.users, self.model.h_user, self.model.nodes(profiles))
+
+    def _scores(self, profiles: Profiles, trained: bool, messages: Tensor | None) -> list[Tensor | None]:
+        """The scores by each component, (n, n_items); None for one without a share."""
+        model, h_user = self.model, self.model.h_user[profiles.users] if trained else self.model.nodes(profiles).h
+        by_graph = h_user @ model.h_item.T if model.mix[0] else None
+        by_users = None if messages is None else self.graph.to_items(messages).T
+        if not (model.items and model.mix[2]):
+            return [by_graph, by_users, None]
+        if trained and self._weights is not None:
+            return [by_graph, by_users, self.graph.to_some_users(self._weights, profiles.users)]
+        by_items = item_scorer(self.graph, model.items, profiles.matrix)
+        return [by_graph, by_users, by_items(np.arange(len(profiles.users)))]
+
+    def _columns(self, items: np.ndarray) -> Tensor:
+        """The interaction weights of all users with some items: (n, n_users)."""
+        return torch.from_numpy(self.graph.matrix[:, items].toarray().T) if self._dense is None else self._dense[items]
+
+    def _of_user(
+        self, profiles: Profiles, row: int, at: np.ndarray, *, scale: Tensor, deviations: list, messages: Any
+    ) -> Contributions:
+        """The contributions of one user's movies to the items `at`; the rest is this user's, or None."""
+        model, history = self.model, profiles.matrix[[row]]
+        movies, weight = history.indices.astype(np.int64), torch.from_numpy(history.data).unsqueeze(1)
+        parts, index = torch.zeros(len(movies), len(at)), torch.from_numpy(movies)
+        if deviations[0] is not None:
+            user = int(profiles.users[row])
+            sent = model.item_messages[index] * weight * scale
+            length = (sent.sum(dim=0) + (model.user_embedding[user] if user >= 0 else 0)).norm().clamp(min=1e-12)
+            parts += model.mix[0] * (sent @ (model.h_item[at] - self._item_mean).T) / length / deviations[0]
+        if deviations[1] is not None and messages is not None and self._counts is not None:
+            shared = self._columns(movies) * (weight * self._counts[index])  # (n, n_users)
+            overlap = shared.sum(dim=0)
+            shared *= torch.where(overlap > 0, messages / overlap.clamp(min=1e-12), 0)
+            centred = shared @ self._columns(at).T - (shared @ self._user_mean).unsqueeze(1)
+            parts += model.mix[1] * centred / deviations[1]
+        if deviations[2] is not None and model.items is not None:
+            weights = self._weights
+            of_movies = item_weights(self.graph, model.items, movies) if weights is None else weights[index]
+            centred = of_movies[:, at] - of_movies.mean(dim=1, keepdim=True)
+            parts += model.mix[2] * weight * centred / deviations[2]
+        return movies, parts
+
+
+def reasons(model: Model, profiles: Profiles, items: np.ndarray, trained: bool) -> list[Reasons]:
+    """The reasons for one user's items, (k,); `trained`: whether the profile is that of training."""
+    if model.next:
+        return reasons_by_leaving_out(model, profiles, items)
+    return reasons_by_contribution(model, profiles, items, trained)
+
+
+def reasons_by_contribution(model: Model, profiles: Profiles, items: np.ndarray, trained: bool) -> list[Reasons]:
+    """The liked movies that contribute most to one user's items, (k,), with their shares of what is positive."""
+    ((movies, parts),) = Explainer(model).contributions(profiles, items[None, :], trained)
+    liked = np.flatnonzero(profiles.matrix.data > 0)
+    movies, of_liked = movies[liked], parts[liked].numpy()  # (n_liked, k)
+    shares = of_liked / np.maximum(np.maximum(of_liked, 0).sum(axis=0), 1e-12)
+    largest = np.argsort(-shares, axis=0, kind="stable")[:REASONS]
+
+    def of(place: int) -> Reasons:
+        return [(int(movies[j]), float(shares[j, place])) for j in largest[:, place] if shares[j, place] > 0]
+
+    return [of(place) for place in range(len(items))]
+
+
+def best_reasons(model: Model, profiles: Profiles, items: np.ndarray) -> np.ndarray:
+    """The movies that contribute most to the items of n users of training, (n, k) with -1 for an empty place.
+
+    Returns:
+        (n, k, REASONS) int32 item indices, the largest contribution first; -1 where there are fewer.
+    """
+    out = np.full((*items.shape, REASONS), -1, np.int32)
+    for row, (movies, parts) in enumerate(Explainer(model, dense=True).contributions(profiles, items, trained=True)):
+        best = torch.topk(parts, min(REASONS, len(movies)), dim=0)
+        found = np.where(best.values.numpy() > 0, movies[best.indices.numpy()], -1)  # (n_reasons, k)
+        out[row, : found.shape[1], : len(found)] = found.T
+    return out
+
+
+def reasons_by_leaving_out(model: Model, profiles: Profiles, items: np.ndarray) -> list[Reasons]:
+    """The recent movies without which one user's scores of items, (k,), would be lower, and the share that is lost."""
+    length = int(profiles.histories.lengths[0])
+    history = profiles.histories.items[::-1]  # by age
+    if length < 2:  # an only movie is the reason for everything
+        return [[(int(item), 1.0) for item in history] for _ in items]
+    ages = np.arange(min(length - 1, RECENT))  # one must stay
+    whole = model.scorer(profiles)(np.array([0]))[:, items]  # (1, k)
+    without = model.scorer(profiles.without_each(length - 1 - ages))(ages)[:, items]
+    share = (whole - without).numpy() / np.maximum(np.abs(whole[0].numpy()), 1e-6)  # (n_ages, k)
+    largest = np.argsort(-share, axis=0, kind="stable")[:REASONS]
+
+    def of(place: int) -> Reasons:
+        found = [(int(history[age]), float(share[age, place])) for age in largest[:, place]]
+        return [(item, lost) for rank, (item, lost) in enumerate(found) if lost > (LEAST_SHARE if rank else 0)]
+
+    return [of(place) for place in range(len(items))]

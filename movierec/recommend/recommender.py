@@ -1,0 +1,300 @@
+"""Recommendations by a trained model."""
+
+import functools
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.matrix import item_degrees
+from movierec.model.lightgcn import vectors_from_features
+from movierec.model.saving import StoredModel, unpack
+from movierec.ranking.topk import DotScorer, Scorer, top_k
+from movierec.recommend.catalogue import Catalogue
+from movierec.recommend.filters import Filters
+from movierec.recommend.reasons import reasons
+from movierec.recommend.reranking import POOL, diversify
+from movierec.recommend.titles import Titles
+from movierec.utils.errors import UserError
+from movierec.utils.storage import read_arrays
+
+DISLIKE = -0.25  # the weight of a disliked movie; a liked one has 1
+MODEL, CATALOGUE = "model.npz", "catalogue.npz"
+NO_FILTERS = Filters()
+Id = int | str  # of the data set: whole numbers or text
+
+
+class Recommender:
+    """A trained model that recommends to known users and new ones, and finds similar movies.
+
+        from movierec import Recommender
+        r = Recommender.load("models/")
+        r.recommend(user_id=42, k=10)
+        r.recommend_new(likes=[260, 1196], k=10)
+        r.similar(movie_id=541)
+
+    Results are data frames. Ids (UserID, MovieID) are the data set's own.
+    """
+
+    def __init__(self, stored: StoredModel, catalogue: Catalogue):
+        self.model = stored.model
+        self.params, self.version = stored.params, stored.version  # of the training, and of its code
+        self.user_ids = stored.user_ids if catalogue.user_names is None else catalogue.user_names  # sorted
+        self.item_ids = stored.item_ids if catalogue.item_names is None else catalogue.item_names
+        self.movies = catalogue.movies  # MovieID, Title, Year, Genres
+        self.rated = catalogue.rated  # (n_users, n_items), stars
+        self._n_ratings = item_degrees(self.rated)
+        self.profiles = catalogue.profiles or Profiles.without_order(self.model.graph.matrix)  # of all users
+
+    @classmethod
+    def load(cls, folder: str | Path = "models") -> "Recommender":
+        """Load the files that `dvc repro` writes; a UserError if one is missing or damaged, or they do not match."""
+        folder = Path(folder)
+        try:
+            stored = unpack(read_arrays(folder / MODEL), str(folder / MODEL))
+            catalogue = Catalogue.from_arrays(read_arrays(folder / CATALOGUE))
+        except KeyError as error:
+            raise UserError(f"a file in {folder} lacks {error}; `dvc repro` writes it anew.") from None
+        same = all(np.array_equal(getattr(stored, ids), getattr(catalogue, ids)) for ids in ("user_ids", "item_ids"))
+        if not same or (stored.model.next is None) != (catalogue.profiles is None):
+            raise UserError(f"{MODEL} and {CATALOGUE} in {folder} are of different runs; run `dvc repro`.")
+        return cls(stored, catalogue)
+
+    @property
+    def follows_time(self) -> bool:
+        """Whether the model predicts what comes next, from histories in the order of time."""
+        return self.model.next is not None
+
+    @functools.cached_property
+    def scorer(self) -> Scorer:
+        """The scores of users as they are known from training."""
+        return self.model.scorer()
+
+    @functools.cached_property
+    def titles(self) -> Titles:
+        """The titles, to find movies by."""
+        return Titles(self.movies["Title"].tolist(), self.movies["Year"].fillna(0).to_numpy(int))
+
+    def find(self, title: str) -> Id:
+        """The MovieID of a title; see `Titles.find`."""
+        return self.item_ids[self.titles.find(title)].item()
+
+    def user_id(self, text: str) -> Id:
+        """A UserID from text."""
+        return typed(text, self.user_ids)
+
+    def movie_id(self, text: str) -> Id:
+        """A MovieID from text, which may be a title; see `find`."""
+        movie_id = typed(text, self.item_ids)
+        known = isinstance(movie_id, int) or (is_text(self.item_ids) and movie_id in self.item_ids)
+        return movie_id if known else self.find(text)
+
+    def recommend(
+        self,
+        user_id: Id | Iterable[Id] | None = None,
+        k: int = 20,
+        *,
+        filters: Filters = NO_FILTERS,
+        diversity: float = 0.0,
+        watched: Iterable[Id] = (),
+        because: bool = False,
+    ) -> pd.DataFrame:
+        """The best movies that users have not rated.
+
+        Args:
+            user_id: one, several, or all users (None).
+            k: movies per user; fewer where fewer are left.
+            filters: by genre and year.
+            diversity: 0 to 1; above 0, the list is chosen for diversity too.
+            watched: MovieIDs that were watched since, in this order; for a model that follows time.
+            because: add the movies of the history that each recommendation comes from, at most three, with shares.
+
+        Returns:
+            UserID, Rank (from 1), MovieID, Title, Year, Genres, Score, best first; with `because` also Because, a list
+            of (MovieID, share).
+
+        Raises:
+            UserError: an unknown id.
+        """
+        user_id = [user_id] if isinstance(user_id, (int, str, np.integer)) else user_id
+        users = np.arange(len(self.user_ids)) if user_id is None else self.users_of(list(user_id))
+        since = self.items_of(list(watched))
+        if len(since) and not self.follows_time:
+            raise UserError("watched movies count only where the model follows time; change the split_strategy.")
+        scorer, rows, seen, profiles = self.scorer, users, self.rated, self.profiles
+        if self.follows_time:
+            profiles, seen = self._up_to_now(users, since)
+            scorer, rows = self.model.scorer(profiles), np.arange(len(users))
+        table, items = self._table(scorer, rows, seen, k=k, filters=filters, diversity=diversity)
+        table.insert(0, "UserID", np.repeat(self.user_ids[users], [len(of) for of in items]))
+        if because:
+            of_users = [profiles.of(np.array([row])) for row in rows]
+            found = (self._because(of, its, trained=True) for of, its in zip(of_users, items, strict=True))
+            table["Because"] = list(itertools.chain.from_iterable(found))
+        return table
+
+    def recommend_new(
+        self,
+        likes: Iterable[Id] = (),
+        dislikes: Iterable[Id] = (),
+        gender: str | None = None,
+        k: int = 20,
+        *,
+        filters: Filters = NO_FILTERS,
+        diversity: float = 0.0,
+        because: bool = False,
+    ) -> pd.DataFrame:
+        """Recommendations for a new user, without training: from likes, dislikes, gender, or nothing.
+
+        Args:
+            likes: MovieIDs; where the model follows time, the last one watched last.
+            dislikes: MovieIDs.
+            gender: F, M, or None.
+            k, filters, diversity, because: as in `recommend`.
+
+        Returns:
+            As `recommend`, without UserID.
+
+        Raises:
+            UserError: an unknown id, or one that is both liked and disliked.
+        """
+        liked, disliked = self.items_of(list(likes)), self.items_of(list(dislikes))
+        both = np.intersect1d(liked, disliked)
+        if len(both):
+            raise UserError(f"{self.titles.shown(both[0])} is both liked and disliked.")
+        if gender not in ("F", "M", None):
+            raise UserError(f"gender is {gender!r}, but must be F, M, or left out.")
+        features = np.array([[gender == "F", gender == "M"]], np.int8)
+        matrix = self._row(liked, 1.0) + self._row(disliked, DISLIKE)
+        matrix.sort_indices()
+        histories = Histories(np.array([0, len(liked)]), liked.astype(np.int32))
+        profiles = Profiles(matrix, histories, np.array([-1]), features)
+        if len(liked):
+            scorer = self.model.scorer(profiles)
+        else:  # nothing to propagate from
+            h_user = vectors_from_features(self.model.h_user, self.model.graph.user_gender, features)
+            scorer = DotScorer(h_user, self.model.h_item)
+        asked: dict[str, Any] = {"k": k, "filters": filters, "diversity": diversity}
+        seen = self._row(np.concatenate([liked, disliked]), 1.0)
+        table, (items,) = self._table(scorer, np.zeros(1, int), seen, **asked)
+        if because:
+            table["Because"] = self._because(profiles, items, trained=False) if len(liked) else [[] for _ in items]
+        return table
+
+    def similar(self, movie_id: Id, k: int = 10, filters: Filters = NO_FILTERS) -> pd.DataFrame:
+        """The nearest movies by the graph model's vectors: Rank, MovieID, Title, Year, Genres, Score (cosine)."""
+        items, n_items = self.items_of([movie_id]), len(self.item_ids)
+        itself = sp.csr_matrix((np.ones(1, np.float32), (items, items)), shape=(n_items, n_items))
+        return self._table(DotScorer(*[self.model.h_item] * 2), items, itself, k=k, filters=filters)[0]
+
+    def taste(self, user_id: Id, k: int = 10) -> pd.DataFrame:
+        """A user's best ratings: MovieID, Title, Year, Genres, Rating; of equal ratings, less popular movies first."""
+        items, stars = self.best_rated(self.users_of([user_id])[0], k)
+        return self.movies.iloc[items].assign(Rating=stars).reset_index(drop=True)
+
+    def best_rated(self, user: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """`taste` by index: at most k items and their stars."""
+        at = slice(*self.rated.indptr[user : user + 2])
+        items, stars = self.rated.indices[at], self.rated.data[at]
+        order = np.lexsort((self._n_ratings[items], -stars))[:k]
+        return items[order], stars[order]
+
+    def last_watched(self, user_id: Id, k: int = 3) -> pd.DataFrame:
+        """The last movies of a user's history, the last one first; for a model that follows time."""
+        history = self.profiles.histories.of(self.users_of([user_id]))
+        return self.movies.iloc[history.items[::-1][:k]].reset_index(drop=True)
+
+    def n_rated(self, user_id: Id) -> int:
+        """The number of movies that a user has rated, of those that the model knows."""
+        return int(np.diff(self.rated.indptr)[self.users_of([user_id])[0]])
+
+    def title_of(self, movie_id: Id) -> str:
+        """The title with its year."""
+        return self.titles.shown(self.items_of([movie_id])[0])
+
+    def users_of(self, user_ids: list[Id]) -> np.ndarray:
+        """The indices of users, in this order, each once; a UserError if one is unknown."""
+        return indices(user_ids, self.user_ids, "user", "for a new user, ask by what they like (--like)")
+
+    def items_of(self, movie_ids: list[Id]) -> np.ndarray:
+        """The indices of movies, in this order, each once; a UserError if one is unknown."""
+        return indices(movie_ids, self.item_ids, "movie", "a movie can also be asked for by its title")
+
+    def _table(
+        self,
+        scorer: Scorer,
+        rows: np.ndarray,
+        seen: sp.csr_matrix,
+        *,
+        k: int,
+        filters: Filters = NO_FILTERS,
+        diversity: float = 0.0,
+    ) -> tuple[pd.DataFrame, list[np.ndarray]]:
+        """The best movies of each row as one table, and their item indices by row."""
+        if k < 1:
+            raise UserError(f"{k} recommendations are asked for, but it must be 1 or more.")
+        if not 0 <= diversity <= 1:
+            raise UserError(f"diversity is {diversity:g}, but must be from 0 to 1.")
+        excluded = torch.from_numpy(np.flatnonzero(~filters.allowed(self.movies)))
+
+        def allowed(users: np.ndarray) -> Tensor:
+            return scorer(users).index_fill_(1, excluded, -torch.inf)
+
+        items, scores = top_k(allowed, rows, seen, POOL * k if diversity else k)
+        if diversity:
+            items, scores = diversify(items, scores, self.model.h_item, diversity)
+        valid = items >= 0
+        table = self.movies.iloc[items[valid]].reset_index(drop=True)
+        table.insert(0, "Rank", (np.nonzero(valid)[1] + 1).astype(np.int32))
+        return table.assign(Score=scores[valid]), [of[at] for of, at in zip(items, valid, strict=True)]
+
+    def _because(self, profiles: Profiles, items: np.ndarray, trained: bool) -> list[list[tuple[Id, float]]]:
+        """For each item recommended to one user, the MovieIDs that it comes from and their shares."""
+        found = reasons(self.model, profiles, items, trained)
+        return [[(self.item_ids[item].item(), share) for item, share in of] for of in found]
+
+    def _row(self, items: np.ndarray, value: float) -> sp.csr_matrix:
+        """A value at some items: (1, n_items) float32."""
+        row = (np.full(len(items), value, np.float32), items, [0, len(items)])
+        return sp.csr_matrix(row, shape=(1, len(self.item_ids)))
+
+    def _up_to_now(self, users: np.ndarray, since: np.ndarray) -> tuple[Profiles, sp.csr_matrix]:
+        """The profiles of users and the movies they have seen, row by row, once they have watched more movies."""
+        profiles, seen = self.profiles.of(users), self.rated[users]
+        if not len(since):
+            return profiles, seen
+        matrix, seen = profiles.matrix.tolil(), seen.tolil()
+        matrix[:, since] = seen[:, since] = 1.0
+        # A movie that was watched before counts at its last place.
+        before = np.split(profiles.histories.items, profiles.histories.indptr[1:-1])
+        histories = [np.concatenate([items[~np.isin(items, since)], since]) for items in before]
+        indptr = np.concatenate([[0], np.cumsum([len(items) for items in histories])])
+        items = np.concatenate(histories).astype(np.int32)
+        return Profiles(matrix.tocsr(), Histories(indptr, items), users), seen.tocsr()
+
+
+def is_text(ids: np.ndarray) -> bool:
+    """Whether ids are text."""
+    return ids.dtype.kind == "U"
+
+
+def typed(text: str, ids: np.ndarray) -> Id:
+    """An id from text: a number, if the ids are numbers and it is one."""
+    return int(text) if text.isascii() and text.isdigit() and not is_text(ids) else text
+
+
+def indices(wanted: list[Id], ids: np.ndarray, what: str, way_out: str) -> np.ndarray:
+    """The indices of ids, in this order, each once; a UserError if one is unknown."""
+    wanted = list(dict.fromkeys(wanted))
+    unknown = [one for one in wanted if isinstance(one, str) != is_text(ids) or one not in ids]
+    if unknown:
+        known = f"{what.capitalize()}IDs go from {ids[0]} to {ids[-1]} ({len(ids):,}, with a positive interaction each)"
+        raise UserError(f"no {what} {', '.join(map(str, unknown))}: {known}; {way_out}.")
+    return np.searchsorted(ids, wanted)

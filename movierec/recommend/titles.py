@@ -1,0 +1,106 @@
+"""Finding a movie by its title, ignoring case, articles, accents, a missing year and small typos."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+import numpy as np
+from rapidfuzz import fuzz, process
+
+from movierec.utils.errors import UserError
+
+ARTICLES = "the|a|an|le|la|les|il|lo|el|los|las|der|die|das|l'"
+TYPO, PART, LEAD = 84, 90, 4  # of 100: least score of a typo, of a part of a title, and lead over the next best
+SHOWN = 6  # candidates in a message
+
+
+def normalise(title: str) -> str:
+    """A title as it is compared: 'Matrix, The' and 'the MATRIX' are both 'matrix', 'Amélie' is 'amelie'."""
+    text = unicodedata.normalize("NFKD", title.casefold())
+    text = "".join(letter for letter in text if not unicodedata.combining(letter)).replace("&", " and ")
+    text = re.sub(rf",\s*({ARTICLES})\s*$", "", text.strip())
+    text = re.sub(rf"^({ARTICLES})\s+", "", text)
+    return " ".join(re.findall(r"[^\W_]+", text.replace("'", "")))
+
+
+def names_of(title: str) -> set[str]:
+    """The names of a movie: its title, the same without what is in parentheses, and that by itself."""
+    inner = re.findall(r"\(([^()]*)\)", title)
+    others = (normalise(re.sub(r"^a\.?k\.?a\.?\s+", "", text.strip(), flags=re.IGNORECASE)) for text in inner)
+    return {normalise(title), normalise(re.sub(r"\s*\([^()]*\)", "", title)), *others} - {""}
+
+
+class Titles:
+    """The titles of a catalogue."""
+
+    def __init__(self, titles: list[str], years: np.ndarray):
+        """
+        Args:
+            titles: by item index, without the year.
+            years: (n_items,) int, 0 where unknown.
+        """
+        self.titles, self.years = titles, years
+        self.names: dict[str, list[int]] = {}
+        for index, title in enumerate(titles):
+            for name in names_of(title):
+                self.names.setdefault(name, []).append(index)
+
+    def shown(self, index: int) -> str:
+        """The title with its year."""
+        return f"{self.titles[index]} ({self.years[index]})" if self.years[index] else self.titles[index]
+
+    def find(self, query: str) -> int:
+        """The item index of a movie.
+
+        Args:
+            query: a title, with or without a year: 'Heat (1995)', 'toy story', 'the matrix'.
+
+        Raises:
+            UserError: several movies match (they are listed), or none (the closest are).
+        """
+        match = re.fullmatch(r"(.*?)\s*\(?\b((?:18|19|20)\d\d)\)?\s*", query)
+        text, year = match.groups() if match and match[1].strip() else (query, None)
+        for exact, of_year in ((query, None), (text, year)):
+            candidates = self._of_year(self.names.get(normalise(exact), []), of_year)
+            if len(candidates) == 1:
+                return candidates[0]
+            if candidates:
+                raise UserError(f"'{query}' may be {self._list(candidates)}; say which, with its year.")
+        wanted = normalise(text)
+        if not wanted:
+            raise UserError(f"'{query}' is no title.")
+        # A different number is no typo: 'terminatr 2' is not The Terminator.
+        scored = self._scored(wanted, year, fuzz.ratio)
+        scored = [(index, score) for index, score in scored if self._same_numbers(wanted, index)]
+        typos = [(index, score) for index, score in scored if score >= TYPO]
+        if typos and (len(scored) == 1 or scored[0][1] - scored[1][1] >= LEAD):
+            return typos[0][0]
+        parts = self._scored(wanted, year, fuzz.token_set_ratio) if len(wanted) > 2 else []
+        candidates = [index for index, _ in typos] or [index for index, score in parts if score >= PART]
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            raise UserError(f"'{query}' may be {self._list(candidates)}; say which.")
+        closest = [index for index, _ in self._scored(wanted, None, fuzz.WRatio)]
+        raise UserError(f"no movie is called '{query}'; the closest are {self._list(closest[:3])}.")
+
+    def _of_year(self, candidates: list[int], year: str | None) -> list[int]:
+        return [index for index in candidates if year is None or self.years[index] == int(year)]
+
+    def _scored(self, wanted: str, year: str | None, scorer: Callable[..., float]) -> list[tuple[int, float]]:
+        """The movies with the most similar names, each once, best first."""
+        found: dict[int, float] = {}
+        for name, score, _ in process.extract(wanted, self.names.keys(), scorer=scorer, limit=30):
+            for index in self._of_year(self.names[name], year):
+                found.setdefault(index, score)
+        return list(found.items())
+
+    def _same_numbers(self, wanted: str, index: int) -> bool:
+        numbers = set(re.findall(r"\d+", wanted))
+        return any(set(re.findall(r"\d+", name)) == numbers for name in names_of(self.titles[index]))
+
+    def _list(self, candidates: list[int]) -> str:
+        shown = [self.shown(index) for index in candidates[:SHOWN]]
+        if len(candidates) > SHOWN:
+            return f"{', '.join(shown)}, or {len(candidates) - SHOWN} more"
+        return " or ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

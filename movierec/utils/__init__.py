@@ -1,0 +1,1 @@
+"""Errors, params, files and linear algebra."""

@@ -1,0 +1,188 @@
+"""Tables as Parquet or CSV, arrays as npz, metrics as JSON; nothing is pickled.
+
+A file is written beside its place and renamed, so that it is complete if it exists. The same content gives the same
+bytes.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from movierec.utils.errors import UserError, cannot_write
+
+T = TypeVar("T")
+Rankings = dict[str, dict[str, np.ndarray]]  # by model and moment (see `ranking.topk.MOMENTS`): (n_users, depth)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, if it exists."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, keep: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path`, for a file or a folder that replaces `path` (if `keep`) once the block succeeds.
+
+    Raises:
+        UserError: the disk is full or the place is not writable; `path` is unchanged.
+    """
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove(partial)
+        yield partial
+        if keep:
+            if partial.is_dir():
+                remove(path)
+            os.replace(partial, path)
+    except OSError as error:
+        raise UserError(cannot_write(path, error)) from error
+    finally:
+        remove(partial)
+
+
+class TableWriter:
+    """Writes a table batch by batch, in row groups whose size does not depend on the batches."""
+
+    ROW_GROUP = 2**20  # rows; the size that pandas uses
+
+    def __init__(self, path: Path, writer: parquet.ParquetWriter):
+        self.path, self.n_rows = path, 0
+        self._writer, self._rows = writer, writer.schema.empty_table()
+
+    def append(self, columns: Mapping[str, np.ndarray] | pd.DataFrame) -> None:
+        """Add rows, with a column for each field of the schema; a full disk is a UserError."""
+        schema = self._writer.schema
+        arrays = [pa.array(columns[field.name], type=field.type) for field in schema]
+        batch = pa.Table.from_arrays(arrays, schema=schema)
+        self.n_rows += len(batch)
+        self._rows = pa.concat_tables([self._rows, batch])
+        self._write(self.ROW_GROUP)
+
+    def finish(self) -> None:
+        """Write what is left."""
+        self._write(1 if self.n_rows else 0)
+
+    def _write(self, at_least: int) -> None:
+        """Write row groups for as long as there are so many rows."""
+        try:  # the error names this table, when several are being written
+            while len(self._rows) >= at_least:
+                self._writer.write_table(self._rows.slice(0, self.ROW_GROUP).combine_chunks(), self.ROW_GROUP)
+                self._rows = self._rows.slice(self.ROW_GROUP)
+                at_least = max(at_least, 1)
+        except OSError as error:
+            raise UserError(cannot_write(self.path, error)) from error
+
+
+@contextlib.contextmanager
+def writing_table(path: Path, types: dict[str, str]) -> Iterator[TableWriter]:
+    """Write a table of these columns and pandas types in batches: the bytes of `write_table`, in constant memory."""
+    empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in types.items()})
+    schema = pa.Schema.from_pandas(empty, preserve_index=False)
+    with replacing(path) as partial, parquet.ParquetWriter(partial, schema) as file:
+        writer = TableWriter(path, file)
+        yield writer
+        writer.finish()
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet."""
+    with replacing(path) as partial:
+        frame.to_parquet(partial, index=False)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write text as UTF-8."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_csv(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, decimals: int = 6) -> None:
+    """Write a table, or one or more batches of it, as CSV, with floats rounded."""
+    frames = [frames] if isinstance(frames, pd.DataFrame) else frames
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        for number, frame in enumerate(frames):
+            frame.round(decimals).to_csv(file, index=False, header=not number, lineterminator="\n")
+
+
+def write_json(data: dict, path: Path, decimals: int = 6) -> None:
+    """Write a dictionary as JSON, with floats rounded and keys in their order."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rounded(v) for key, v in value.items()}
+        return round(value, decimals) if isinstance(value, float) else value
+
+    write_text(json.dumps(rounded(data), indent=2) + "\n", path)
+
+
+def write_metrics(table: dict[str, dict[str, float]], path: Path) -> None:
+    """Write a file per metric, model to value, so that `dvc metrics show` has metrics as rows and models as columns."""
+    with replacing(path) as folder:
+        folder.mkdir()
+        for name, of_models in table.items():
+            write_json(of_models, folder / f"{name}.json", decimals=4)
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write arrays, numbers and strings as one npz file."""
+    with replacing(path) as partial:
+        np.savez(partial, **arrays)
+
+
+def read(path: Path, how: Callable[[Path], T]) -> T:
+    """`how(path)`; a UserError if the file is missing or damaged."""
+    try:
+        return how(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; `dvc repro` makes it.") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} cannot be read ({reason}); delete it and run `dvc repro`.") from None
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet table."""
+    return read(path, pd.read_parquet)
+
+
+def check_table(path: Path) -> None:
+    """Check that a Parquet table is neither missing nor damaged."""
+    with read(path, lambda p: p.open("rb")) as file:
+        read(path, lambda _: parquet.ParquetFile(file))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV table."""
+    return read(path, pd.read_csv)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read an npz file; never unpickles."""
+
+    def load(p: Path) -> dict[str, np.ndarray]:
+        with p.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    return read(path, load)
+
+
+def read_rankings(path: Path) -> Rankings:
+    """Read the rankings that a stage has stored as 'model.moment'."""
+    rankings: Rankings = {}
+    for name, ranked in read_arrays(path).items():
+        model, moment = name.rsplit(".", 1)
+        rankings.setdefault(model, {})[moment] = ranked
+    return rankings
