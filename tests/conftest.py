@@ -8,9 +8,11 @@ import pytest
 import scipy.sparse as sp
 from filelock import FileLock
 from hypothesis import settings
+from imports import ROOT
 
-from movierec.archives import Unreachable, fetch_recbole
-from movierec.edges import graph_arrays
+from movierec.datasets.download import Unreachable, fetch_recbole
+from movierec.interactions.graph_arrays import graph_arrays
+from movierec.utils.params import Params, check_params, read_yaml
 
 N_USERS = 150  # of MovieLens 100K, in `small_data`
 
@@ -23,6 +25,14 @@ settings.load_profile("repeatable")
 def pytest_collection_modifyitems(items):
     """The pipeline's tests first: they take longest, and the others run beside them."""
     items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+
+
+def params_with(**changes) -> Params:
+    """The params of params.yaml with some changes; those of a group are a dictionary."""
+    values = read_yaml(ROOT / "params.yaml")
+    for key, value in changes.items():
+        values[key] = values[key] | value if isinstance(value, dict) else value
+    return check_params(values, "params")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from movierec.baselines import (
     HALF_LIVES,
+    MARKOV_SMOOTHINGS,
     Fitting,
     baseline_scorers,
     best_of,
@@ -17,29 +18,41 @@ from movierec.baselines import (
     fit_popularity,
     gram,
     item_knn,
-    linear_scorer,
     markov_scorer,
     popularity,
-    popularity_scorer,
-    recent_popularity,
-)  # fmt: skip
-from movierec.history import decayed, history, last_items, transitions
-from movierec.ranking import evaluate, top_k
+)
+from movierec.interactions.history import Histories, decayed, last_items, recent_popularity, transitions
+from movierec.ranking.topk import evaluate, linear_scorer, popularity_scorer, top_k
+from movierec.utils.params import Ease, Knn
+
+KNN = Knn(neighbors=5, shrinkage=1.0)
+
+
+def histories_of(n_users, pairs):
+    return Histories.from_interactions(n_users, pd.DataFrame(pairs, columns=["user", "item"]))
+
+
+def fit_all(data, **of_ease):
+    return fit_popularity(data) | fit_item_knn(data, KNN) | fit_markov(data) | fit_ease(data, Ease(**of_ease))
 
 
 def test_popularity_counts():
-    train = sp.csr_matrix(np.array([[1, 0, 1], [0, 0, 1]], np.float32))
-    assert popularity(train).tolist() == [1, 0, 2]
-    assert popularity_scorer(popularity(train))(np.array([1, 0])).tolist() == [[1, 0, 2], [1, 0, 2]]
+    assert popularity(sp.csr_matrix(np.array([[1, 0, 1], [0, 0, 1]], np.float32))).tolist() == [1, 0, 2]
+
+
+def test_gram_counts_shared_users():
+    train = sp.csr_matrix(np.array([[1, 0, 1], [1, 1, 1]], np.float32))
+    assert gram(train).tolist() == [[2, 1, 2], [1, 1, 1], [2, 1, 2]] and gram(train).dtype == np.float64
 
 
 def test_ease_is_its_closed_form(random_interactions):
     train = random_interactions(50, 12)
-    x = train.toarray().astype(float)
+    x, shared = train.toarray().astype(float), gram(train)
     p = np.linalg.inv(x.T @ x + 3 * np.eye(12))
     expected = -p / np.diag(p)
     np.fill_diagonal(expected, 0)
-    np.testing.assert_allclose(ease(gram(train), 3), expected, atol=1e-6)
+    np.testing.assert_allclose(ease(shared, 3), expected, atol=1e-6)
+    np.testing.assert_array_equal(shared, gram(train))
 
 
 def test_ease_minimises_its_objective(random_interactions):
@@ -73,91 +86,103 @@ def test_item_knn_chunks_change_nothing(random_interactions):
     assert (whole != item_knn(train, 5, 10, chunk=4)).nnz == 0
 
 
-def test_linear_scores_are_the_product(random_interactions):
-    history, weights = random_interactions(8, 5), np.random.default_rng(0).normal(size=(5, 5)).astype(np.float32)
-    users = np.array([7, 0, 3])
-    expected = history.toarray()[users] @ weights
-    np.testing.assert_allclose(linear_scorer(history, weights)(users), expected, atol=1e-5)
-    np.testing.assert_allclose(linear_scorer(history, sp.csr_matrix(weights))(users), expected, atol=1e-5)
-
-
-def test_the_checkerboard_is_solved_by_those_that_can(checkerboard):
+def test_ease_and_item_knn_solve_the_checkerboard(checkerboard):
     train, missing = checkerboard
     for weights in (ease(gram(train), 1.0), item_knn(train, 9, 0)):
         assert evaluate(linear_scorer(train, weights), train, train, missing, [1])["recall@1"] == 1
 
 
-def test_ease_left_out_is_no_scorer(random_interactions):
-    train = random_interactions(8, 5)
-    knn = item_knn(train, 2, 1)
-    arrays = {"popularity": popularity(train), "knn_data": knn.data, "knn_indices": knn.indices, "knn_indptr": knn.indptr}
-    assert list(baseline_scorers(arrays | {"ease": np.zeros((0, 0), np.float32)}, train)) == ["item-kNN", "popularity"]
-    scorers = baseline_scorers(arrays | {"ease": ease(gram(train), 1)}, train)
-    assert list(scorers) == ["EASE", "item-kNN", "popularity"]
-    for scorer in scorers.values():
-        assert top_k(scorer, np.arange(8), train, 2)[0].shape == (8, 2)
-
-
-@pytest.fixture
-def in_time():
-    """A maker of 30 random histories: train in time and as a matrix, and what each user watches next."""
-
-    def make(seed=0):
-        rng = np.random.default_rng(seed)
-        lists = [rng.permutation(12)[: rng.integers(3, 10)] for _ in range(30)]
-        rows = pd.DataFrame([(user, item) for user, items in enumerate(lists) for item in items[:-1]], columns=["user", "item"])
-        past = history(30, rows)
-        matrix = decayed(past, 12, np.inf)
-        valid = sp.csr_matrix((np.ones(30, np.float32), (np.arange(30), [items[-1] for items in lists])), shape=(30, 12))
-        return Fitting(matrix, past, valid, lambda line: None)
-
-    return make
-
-
-def test_recent_popularity_by_hand():
-    past = history(2, pd.DataFrame([(0, 1), (0, 0), (1, 0), (1, 2), (1, 1)], columns=["user", "item"]))
-    assert recent_popularity(past, 4, 1.0).tolist() == [1.25, 1.5, 0.5, 0]
-    assert recent_popularity(past, 4, np.inf).tolist() == [2, 2, 1, 0]
-
-
 def test_a_markov_chain_ranks_by_what_came_next_and_then_by_popularity():
     # 0 is followed by 1 twice and by 2 once; 3 is the most popular, but never comes after 0.
-    past = history(5, pd.DataFrame([(0, 0), (0, 1), (1, 0), (1, 1), (2, 3), (2, 0), (2, 2), (3, 3), (4, 3), (4, 0)], columns=["user", "item"]))
-    counts = recent_popularity(past, 5, np.inf)
-    scorer = markov_scorer(last_items(past, 5), transitions(past, 5, 1.0, 1), counts, 1.0)
+    pairs = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 3), (2, 0), (2, 2), (3, 3), (4, 3), (4, 0)]
+    histories = histories_of(5, pairs)
+    counts = recent_popularity(histories, 5, np.inf)
+    scorer = markov_scorer(last_items(histories, 5), transitions(histories, 5, 1.0, 1), counts, 1.0)
     assert scorer(np.array([4]))[0].tolist() == pytest.approx([0.4, 2.2, 1.1, 0.3, 0.0])
 
 
 def test_the_best_is_the_first_of_equals():
-    assert best_of([3, 1, 2], lambda x: {3: 0.5, 1: 0.7, 2: 0.7}[x]) == (1, 0.7)
+    assert best_of([3, 1, 2], {3: 0.5, 1: 0.7, 2: 0.7}.get) == (1, 0.7)
 
 
-def test_each_baseline_in_time_takes_the_half_life_that_validation_likes_best(in_time):
-    data = in_time()
-    arrays = fit_popularity(data) | fit_item_knn(data, 5, 1.0) | fit_markov(data) | fit_ease(data, [1.0, 5.0, 20.0], 100)
-    fitted = {name: data.quality(scorer) for name, scorer in baseline_scorers(arrays, data.train, data.past).items()}
-    assert set(fitted) == {"EASE", "item-kNN", "popularity", "Markov chain"}
+def test_a_search_may_stop_where_quality_does_not_rise():
+    quality = {1: 0.5, 2: 0.7, 3: 0.7, 4: 0.9}
+    tried = []
+    assert best_of(quality, lambda x: tried.append(x) or quality[x], stop=True) == (2, 0.7)
+    assert tried == [1, 2, 3] and best_of(quality, quality.get) == (4, 0.9)
+
+
+@pytest.fixture
+def data():
+    """30 random histories: train by time and as a matrix, and each user's next item for validation."""
+    rng = np.random.default_rng(6)  # with this seed no choice is at an end of its range
+    lists = [rng.permutation(12)[: rng.integers(3, 10)] for _ in range(30)]
+    histories = histories_of(30, [(user, item) for user, items in enumerate(lists) for item in items[:-1]])
+    ones, last = np.ones(30, np.float32), [items[-1] for items in lists]
+    valid = sp.csr_matrix((ones, (np.arange(30), last)), shape=(30, 12))
+    return Fitting(decayed(histories, 12, np.inf), histories, valid, lambda line: None)
+
+
+def test_baselines_by_time_take_the_numbers_that_are_best_on_validation(data):
+    arrays = fit_all(data, lambdas=[1.0, 5.0, 20.0], max_items=100)
+    scorers = baseline_scorers(arrays, data.train, data.histories)
+    assert list(scorers) == ["EASE", "item-kNN", "popularity", "Markov chain"]
+    fitted = {name: data.quality(scorer) for name, scorer in scorers.items()}
+    by_recency = [popularity_scorer(recent_popularity(data.histories, 12, b)) for b in HALF_LIVES]
+    assert fitted["popularity"] == max(map(data.quality, by_recency))
     knn = item_knn(data.train, 5, 1.0)
-    assert fitted["popularity"] == max(data.quality(popularity_scorer(recent_popularity(data.past, 12, b))) for b in HALF_LIVES)
-    assert fitted["item-kNN"] == max(data.quality(linear_scorer(decayed(data.past, 12, b), knn)) for b in HALF_LIVES)
-    assert float(arrays["ease_half_life"]) in HALF_LIVES and arrays["ease_lambda"] in (1, 5, 20)
-    np.testing.assert_array_equal(arrays["ease"], ease(gram(data.train), arrays["ease_lambda"]))
+    by_neighbors = [linear_scorer(decayed(data.histories, 12, b), knn) for b in HALF_LIVES]
+    assert fitted["item-kNN"] == max(map(data.quality, by_neighbors))
+    last, after = last_items(data.histories, 12), transitions(data.histories, 12, 1.0, 1)
+    by_last = [markov_scorer(last, after, popularity(data.train), m) for m in MARKOV_SMOOTHINGS]
+    assert fitted["Markov chain"] == max(map(data.quality, by_last))
+    by_lambda = {value: ease(gram(data.train), value) for value in (1.0, 5.0, 20.0)}
+    half_life = max(HALF_LIVES, key=lambda b: data.quality(linear_scorer(data.decayed(b), by_lambda[5.0])))
+    assert arrays["ease_half_life"] == half_life
+    assert fitted["EASE"] == max(data.quality(linear_scorer(data.decayed(half_life), by_lambda[v])) for v in by_lambda)
+    np.testing.assert_array_equal(arrays["ease"], by_lambda[arrays["ease_lambda"]])
 
 
-def test_baselines_know_what_is_known_when_recommending_and_nothing_of_it_when_fitted(in_time):
-    """The same arrays, with longer histories: EASE's scores are those of the longer history."""
-    data = in_time()
-    arrays = fit_ease(data, [5.0], 100) | fit_popularity(data) | fit_item_knn(data, 5, 1.0) | fit_markov(data)
-    users, items = data.valid.nonzero()
-    past, next_ones = (pd.DataFrame({"user": u, "item": i}) for u, i in ((data.past.users, data.past.items), (users, items)))
-    longer = history(30, past, next_ones)
+def test_each_choice_is_reported_with_its_quality(data):
+    lines = []
+    fit_all(data._replace(say=lines.append), lambdas=[5.0], max_items=100)
+    for name in (
+        "popularity: half-life",
+        "item-kNN: half-life",
+        "Markov chain: smoothing",
+        "EASE: half-life",
+        "EASE, lambda 5",
+    ):
+        assert any(line.startswith(name) and "validation NDCG@20 0." in line for line in lines), name
+
+
+def test_fitted_baselines_recommend_from_longer_histories(data):
+    """The arrays are fitted on train; EASE then scores the histories with validation included."""
+    arrays = fit_all(data, lambdas=[5.0], max_items=100)
+    train, valid = (
+        pd.DataFrame({"user": users, "item": items})
+        for users, items in ((data.histories.users, data.histories.items), data.valid.nonzero())
+    )
+    longer = Histories.from_interactions(30, train, valid)
     scores = baseline_scorers(arrays, data.train + data.valid, longer)["EASE"](np.arange(30))
     expected = decayed(longer, 12, float(arrays["ease_half_life"])) @ arrays["ease"]
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
-def test_without_time_there_is_no_half_life_and_no_chain(in_time):
-    data = in_time()._replace(past=None)
-    arrays = fit_popularity(data) | fit_item_knn(data, 5, 1.0) | fit_markov(data) | fit_ease(data, [1.0], 5)
+def test_without_time_there_is_no_half_life_and_no_chain(data):
+    data = data._replace(histories=None)
+    arrays = fit_all(data, lambdas=[1.0], max_items=12)
     assert arrays["popularity"].tolist() == popularity(data.train).tolist()
-    assert list(baseline_scorers(arrays, data.train)) == ["item-kNN", "popularity"], "EASE is left out: 12 items are more than 5"
+    assert "knn_half_life" not in arrays and arrays["ease_half_life"] == np.inf
+    assert list(baseline_scorers(arrays, data.train)) == ["EASE", "item-kNN", "popularity"]
+
+
+def test_ease_is_left_out_where_there_are_too_many_items(data):
+    lines = []
+    without_time = data._replace(histories=None, say=lines.append)
+    arrays = fit_all(without_time, lambdas=[1.0], max_items=11)
+    assert lines[-1].startswith("EASE is left out: 12") and "ease.max_items" in lines[-1]
+    scorers = baseline_scorers(arrays, data.train)
+    assert list(scorers) == ["item-kNN", "popularity"]
+    for scorer in scorers.values():
+        assert top_k(scorer, np.arange(30), data.train, 2)[0].shape == (30, 2)

@@ -1,19 +1,30 @@
-"""What SECURITY.md promises of the code itself."""
+"""The promises of SECURITY.md about the code itself."""
 
 import ast
 
 import pytest
 from imports import ROOT
 
-from movierec import archives
-from movierec.movielens import RELEASES
+from movierec.datasets.download import RECBOLE, RECBOLE_SHA256
+from movierec.datasets.releases import RELEASES
 
-SOURCES = sorted(path for folder in ("movierec", "stages", "tools") for path in (ROOT / folder).glob("*.py"))
+SOURCES = sorted(path for folder in ("movierec", "stages", "tools") for path in (ROOT / folder).rglob("*.py"))
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
-UNSAFE_CALLS = {"eval", "exec", "compile", "torch.load", "os.system", "os.popen", "pd.read_pickle", "yaml.load", "yaml.unsafe_load", "dgl.load_graphs"}
+UNSAFE_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "torch.load",
+    "os.system",
+    "os.popen",
+    "pd.read_pickle",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "dgl.load_graphs",
+}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_unpickled_evaluated_or_given_to_a_shell(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -33,16 +44,19 @@ def test_nothing_is_unpickled_evaluated_or_given_to_a_shell(path):
 
 def test_no_param_reaches_the_shell_that_runs_a_stage():
     commands = [line.split("cmd:")[1] for line in (ROOT / "dvc.yaml").read_text().splitlines() if "cmd:" in line]
-    assert len(commands) == len(list((ROOT / "stages").glob("[a-z]*.py"))) and not [command for command in commands if "$" in command]
+    assert len(commands) == len(list((ROOT / "stages").glob("[a-z]*.py"))) and not [
+        command for command in commands if "$" in command
+    ]
 
 
 def test_downloads_go_over_https_and_have_a_checksum():
     assert all(release.url.startswith("https://files.grouplens.org/") for release in RELEASES.values())
     # GroupLens replaces that one from time to time.
     assert {name for name, release in RELEASES.items() if release.md5 is None} == {"ml-latest-small"}
-    assert len(archives.RECBOLE_SHA256) == 64 and "==" in archives.RECBOLE
+    assert len(RECBOLE_SHA256) == 64 and "==" in RECBOLE
 
 
 def test_every_dependency_is_pinned():
-    lines = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    texts = [(ROOT / f"requirements{suffix}.txt").read_text() for suffix in ("", "-dev")]
+    lines = [line.split("#")[0].strip() for text in texts for line in text.splitlines()]
     assert all("==" in line for line in lines if line and not line.startswith("--"))

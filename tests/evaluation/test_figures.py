@@ -1,0 +1,63 @@
+"""The figures, and the map of movies."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from movierec.evaluation.figures import LABELS, label, long_tail_figure, map_figure, places_on_map
+
+
+def test_similar_movies_are_near_each_other_on_the_map():
+    rng = np.random.default_rng(0)
+    centres = np.eye(3, 8, dtype=np.float32)
+    vectors = np.repeat(centres, 30, axis=0) + 0.05 * rng.normal(size=(90, 8)).astype(np.float32)
+    places = places_on_map(vectors)
+    middle = [places[at : at + 30].mean(axis=0) for at in (0, 30, 60)]
+    nearest = np.argmin([np.linalg.norm(places - m, axis=1) for m in middle], axis=0)
+    assert nearest.tolist() == np.repeat([0, 1, 2], 30).tolist()
+    assert np.array_equal(places, places_on_map(vectors))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 8), (5, 1), (12, 2)])
+def test_few_movies_and_few_dimensions_have_a_map_too(shape):
+    places = places_on_map(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+    assert places.shape == (shape[0], 2)
+    assert np.isfinite(places).all()
+
+
+def draw_map(path):
+    genres = ["Drama|War", "", "War"]
+    years = pd.array([2000, None, 1999], dtype="Int16")
+    movies = pd.DataFrame({"Title": ["A $5 film for $3", "B", "C"], "Year": years, "Genres": genres})
+    map_figure(np.array([[0.0, 0], [1, 1], [0.5, 0.2]]), movies, path)
+
+
+def draw_long_tail(path):
+    recommended = {"model": np.array([0, 1, 5]), "EASE": np.array([0, 0, 0])}
+    long_tail_figure(np.array([0, 3, 9]), recommended, {"model": "x", "EASE": "y"}, path)
+
+
+@pytest.mark.parametrize("draw", [draw_map, draw_long_tail])
+def test_a_figure_is_drawn_with_the_same_bytes_each_time(draw, tmp_path):
+    for name in ("1.png", "2.png"):
+        draw(tmp_path / name)
+    assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
+    pixels = np.asarray(Image.open(tmp_path / "1.png").convert("RGB")).reshape(-1, 3)
+    assert len(np.unique(pixels, axis=0)) > 20, "not blank"
+    assert plt.get_fignums() == [], "closed"
+
+
+def test_titles_on_the_map_do_not_cover_each_other():
+    places = np.stack([np.arange(400) % 10, np.arange(400) // 10], axis=1).astype(float)
+    places[1] = places[0]
+    figure, axes = plt.subplots(figsize=(13, 10))
+    axes.scatter(*places.T)
+    texts = ["$1 for $2", *[f"t{number}" for number in range(1, 400)]]
+    label(axes, places, texts)
+    written = [text.get_text() for text in axes.texts]
+    assert (len(written), written[:2]) == (LABELS, [r"\$1 for \$2", "t2"]), "in their order; a dollar is no formula"
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(box.overlaps(other) for place, box in enumerate(boxes) for other in boxes[:place])
+    plt.close(figure)

@@ -1,0 +1,60 @@
+"""Message passing against dense matrices, by DGL and by torch."""
+
+import numpy as np
+import pytest
+import torch
+from dense_graph import dense_operator, random_vectors
+
+from movierec.model.graph import MAX_VALUES, Graph, inverse_root_degree, weighted_sum
+
+BACKENDS = pytest.mark.parametrize("use_dgl", [True, False], ids=["dgl", "torch"])
+
+
+@pytest.fixture
+def train(random_interactions):
+    """Random interactions, with a user and an item that have none."""
+    train = random_interactions(12, 9).tolil()
+    train[3, :] = 0
+    train[:, 2] = 0
+    return train.tocsr()
+
+
+@BACKENDS
+def test_propagation_is_the_dense_product(train, graph_of, use_dgl):
+    h = random_vectors(train, 5)
+    h_user, h_item = Graph(graph_of(train), use_dgl=use_dgl).propagate(*h)
+    np.testing.assert_allclose(torch.cat([h_user, h_item]), dense_operator(train) @ torch.cat(h).numpy(), atol=1e-6)
+    assert not h_user[3].any() and not h_item[2].any(), "isolated nodes get no message"
+
+
+@BACKENDS
+def test_the_gradient_of_propagation_is_the_dense_product(random_interactions, graph_of, use_dgl):
+    train = random_interactions(6, 5)
+    h_user, h_item = (h.requires_grad_() for h in random_vectors(train, 3))
+    weight = random_vectors(train, 3, seed=1)
+    out = Graph(graph_of(train), use_dgl=use_dgl).propagate(h_user, h_item)
+    sum((o * w).sum() for o, w in zip(out, weight)).backward()
+    expected = dense_operator(train).T @ torch.cat(weight).numpy()
+    np.testing.assert_allclose(torch.cat([h_user.grad, h_item.grad]), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.5, 2.0, 3.0], np.linspace(0.5, 2, 2 * MAX_VALUES)], ids=len)
+@pytest.mark.parametrize("use_dgl", [True, False, None], ids=["dgl", "torch", "default"])
+def test_sums_of_messages_are_weighted(train, graph_of, use_dgl, values):
+    train.data = np.resize(values, train.nnz).astype(np.float32)
+    h_user, h_item = random_vectors(train, 4)
+    graph, matrix, some = Graph(graph_of(train), use_dgl=use_dgl), train.toarray(), np.array([7, 3, 0])
+    np.testing.assert_allclose(graph.to_users(h_item), matrix @ h_item.numpy(), atol=1e-5)
+    np.testing.assert_allclose(graph.to_items(h_user), matrix.T @ h_user.numpy(), atol=1e-5)
+    np.testing.assert_allclose(graph.to_some_users(h_item, some), matrix[some] @ h_item.numpy(), atol=1e-5)
+    np.testing.assert_allclose(weighted_sum(train)(h_item), matrix @ h_item.numpy(), atol=1e-5)
+
+
+def test_items_send_their_vectors_by_the_root_of_their_degree(train, graph_of):
+    _, h_item = random_vectors(train, 4)
+    degree = np.maximum(train.toarray().sum(axis=0), 1)
+    messages = Graph(graph_of(train)).from_items(h_item)
+    connected = np.delete(np.arange(9), 2)
+    np.testing.assert_allclose(messages[connected], (h_item.numpy() / np.sqrt(degree)[:, None])[connected], rtol=1e-5)
+    assert inverse_root_degree(train, axis=0).shape == (9, 1)
+    assert torch.isfinite(inverse_root_degree(train, axis=1)).all(), "isolated nodes too"

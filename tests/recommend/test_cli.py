@@ -1,0 +1,263 @@
+"""The command line: every option, JSON, and errors."""
+
+import json
+import runpy
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from imports import ROOT
+from small_recommender import ITEM_IDS, N_ITEMS, PARAMS, USER_IDS, movie_ids, small, write_small
+
+from movierec.recommend import cli
+from movierec.recommend.filters import Filters
+from movierec.recommend.printing import as_records
+from movierec.utils.errors import UserError
+from movierec.utils.params import only
+
+USED = ("top_k", "only_genres", "not_genres", "only_years", "diversity")  # params that are the options' defaults
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The folders of a model and of one that follows time."""
+    folders = [tmp_path_factory.mktemp("models") for _ in range(2)]
+    for temporal, folder in enumerate(folders):
+        write_small(folder, small(bool(temporal)))
+    return folders
+
+
+@pytest.fixture
+def run(models, monkeypatch, capsys):
+    """A runner of the command line, with some of the params changed; the text that it prints."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*argv, temporal=False, **params):
+        monkeypatch.setattr(cli, "MODELS", models[temporal])
+        cli.main(argv, only(PARAMS.model_copy(update={"top_k": 4} | params), USED))
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def records(run):
+    """A runner of the command line: the lines of JSON that it prints."""
+
+    def records(*argv, **changes):
+        return [json.loads(line) for line in run(*argv, "--json", **changes).splitlines()]
+
+    return records
+
+
+@pytest.fixture(scope="module")
+def recommender():
+    return small().recommender
+
+
+def unwrapped(text):
+    """A table's text with its title in one line."""
+    return " ".join(text.split())
+
+
+def assert_same(found, expected):
+    """Records are equal, but for the rounding of a stored model."""
+    assert [of["movie_id"] for of in found] == [of["movie_id"] for of in expected]
+    for one, other in zip(found, expected, strict=True):
+        because = [[(of["movie_id"], of["title"]) for of in record.pop("because", [])] for record in (one, other)]
+        assert because[0] == because[1] or not because[1]
+        assert one == other | {"score": pytest.approx(other["score"], abs=1e-3)}
+
+
+def test_users_get_their_best_ratings_and_recommendations(records, recommender):
+    lines = records("--user", "110", "--user", "102", "--user", "110", "--top", "3")
+    assert [line["user_id"] for line in lines] == [110, 102]
+    for line in lines:
+        assert list(line) == ["user_id", "liked", "recommendations"]
+        assert line["liked"] == as_records(recommender, recommender.taste(line["user_id"], cli.LIKED))
+        expected = recommender.recommend(line["user_id"], 3, because=True).drop(columns="UserID")
+        assert_same(line["recommendations"], as_records(recommender, expected))
+
+
+def test_users_are_printed_as_tables(run, recommender):
+    text = run("--user", "110", "--user", "102")
+    titles = ["User {} has rated 9 movies", "Recommended to user {}"]
+    places = [text.index(title.format(user_id)) for user_id in (110, 102) for title in titles]
+    assert places == sorted(places)
+    assert "Because of" in text
+    assert "last watched" not in text, "the model does not follow time"
+    part = text[places[1] : places[2]]
+    rows = [part.index(f" {title} ") for title in recommender.recommend(110, 4)["Title"]]
+    assert rows == sorted(rows)
+
+
+def test_a_new_user_is_described_and_served_by_what_they_say(run, records, recommender):
+    argv = ("--like", "film 1", "--like", "Film 2 (1982)", "--dislike", "film 5", "--gender", "F")
+    words = "Someone new: likes Film 1 (1981), Film 2 (1982); dislikes Film 5 (1985); gender F"
+    assert words in unwrapped(run(*argv))
+    (line,) = records(*argv)
+    asked = {"likes": movie_ids(1, 2), "dislikes": movie_ids(5), "gender": "F"}
+    assert {name: line[name] for name in asked} == asked
+    expected = recommender.recommend_new(**asked, k=4, because=True)
+    assert_same(line["recommendations"], as_records(recommender, expected))
+
+
+@pytest.mark.parametrize(
+    ("argv", "asked", "words"),
+    [
+        (("--gender", "M"), {"gender": "M"}, "Someone new: gender M"),
+        (("--dislike", "film 3"), {"dislikes": movie_ids(3)}, "Someone new: dislikes Film 3 (1983)"),
+        (("--like", "film 3"), {"likes": movie_ids(3)}, "Someone new: likes Film 3 (1983)"),
+    ],
+)
+def test_one_fact_about_a_new_user_is_enough(run, records, recommender, argv, asked, words):
+    assert words in run(*argv)
+    (line,) = records(*argv)
+    said = {"likes": [], "dislikes": [], "gender": None} | asked
+    assert {name: line[name] for name in said} == said
+    assert_same(line["recommendations"], as_records(recommender, recommender.recommend_new(**asked, k=4)))
+
+
+def test_similar_movies(run, records, recommender):
+    assert "Like Film 7 (1987)" in run("--similar", "film 7")
+    (line,) = records("--similar", "film 7", "--top", "5")
+    assert (line["movie_id"], line["title"]) == (ITEM_IDS[7], "Film 7 (1987)")
+    assert_same(line["recommendations"], as_records(recommender, recommender.similar(int(ITEM_IDS[7]), 5)))
+
+
+QUESTIONS = [("--user", "110"), ("--like", "film 1"), ("--similar", "film 1")]
+
+
+def asked_of(recommender, question, **asked):
+    """The answer of the recommender to one of `QUESTIONS`."""
+    ask = {"--user": recommender.recommend, "--like": recommender.recommend_new, "--similar": recommender.similar}
+    movies = {"--user": 110, "--like": [1003], "--similar": 1003}
+    return ask[question[0]](movies[question[0]], **asked)["MovieID"].tolist()
+
+
+FILTERS = [
+    ("--genre war", {"only_genres": "War"}, Filters(("War",))),
+    ("--genre Drama --genre Comedy", {"only_genres": "Drama|Comedy"}, Filters(("Drama", "Comedy"))),
+    ("--exclude-genre War", {"not_genres": "War"}, Filters((), ("War",))),
+    ("--exclude-genre War --exclude-genre Drama", {"not_genres": "War|Drama"}, Filters((), ("War", "Drama"))),
+    ("--year 1990-1999", {"only_years": "1990-1999"}, Filters(years=(1990, 1999))),
+    ("--year 1994", {"only_years": "1994"}, Filters(years=(1994, 1994))),
+]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(("options", "params", "filters"), FILTERS)
+def test_filters_are_options_and_params(records, recommender, question, options, params, filters):
+    expected = asked_of(recommender, question, k=N_ITEMS, filters=filters)
+    for line in (*records(*question, *options.split(), top_k=N_ITEMS), *records(*question, **params, top_k=N_ITEMS)):
+        assert [movie["movie_id"] for movie in line["recommendations"]] == expected
+
+
+def test_an_option_takes_the_place_of_its_param(records, recommender):
+    params = {"only_genres": "Drama", "not_genres": "Comedy", "only_years": "1981", "diversity": 0.9, "top_k": 7}
+    options = "--genre War --exclude-genre Drama --year 1990-2010 --diversity 0 --top 3"
+    (line,) = records("--user", "110", *options.split(), **params)
+    expected = recommender.recommend(110, 3, filters=Filters(("War",), ("Drama",), (1990, 2010)))
+    assert [movie["movie_id"] for movie in line["recommendations"]] == expected["MovieID"].tolist()
+
+
+@pytest.mark.parametrize("question", QUESTIONS[:2])
+def test_diversity_is_an_option_and_a_param(records, recommender, question):
+    expected = asked_of(recommender, question, k=6, diversity=0.8)
+    assert expected != asked_of(recommender, question, k=6)
+    for line in (*records(*question, "--diversity", "0.8", top_k=6), *records(*question, diversity=0.8, top_k=6)):
+        assert [movie["movie_id"] for movie in line["recommendations"]] == expected
+
+
+def test_watched_movies_are_given_by_title_or_id(run, records):
+    of_time, user_id = small(temporal=True).recommender, int(USER_IDS[5])
+    watched = np.setdiff1d(ITEM_IDS, of_time.taste(user_id, N_ITEMS)["MovieID"])[:2].tolist()
+    argv = ("--user", str(user_id), "--watched", of_time.title_of(watched[0]), "--watched", str(watched[1]))
+    (line,) = records(*argv, temporal=True)
+    expected = of_time.recommend(user_id, 4, watched=watched, because=True).drop(columns="UserID")
+    assert_same(line["recommendations"], as_records(of_time, expected))
+    last, before = (of_time.title_of(movie) for movie in (watched[1], watched[0]))
+    assert f"Recommended to user {user_id}, who last watched {last}, {before}" in unwrapped(run(*argv, temporal=True))
+
+
+def test_a_model_that_follows_time_shows_the_last_watched_movies(run):
+    of_time = small(temporal=True).recommender
+    last = ", ".join(map(of_time.title_of, of_time.last_watched(110)["MovieID"]))
+    assert f"Recommended to user 110, who last watched {last}" in unwrapped(run("--user", "110", temporal=True))
+
+
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        ((), ["--user", "--like", "--similar"]),
+        (("--json", "--top", "3"), ["--user", "--like", "--similar"]),
+        (("--watched", "film 1"), ["--watched needs --user"]),
+        (("--like", "film 3", "--watched", "film 2"), ["--watched needs --user"]),
+        (("--user", "110", "--gender", "F"), ["one of --user, --like", "--similar"]),
+        (("--similar", "film 1", "--user", "110"), ["one of --user, --like", "--similar"]),
+        (("--similar", "film 1", "--diversity", "0.2"), ["--diversity", "--similar"]),
+        (("--user", "9999"), ["no user 9999", "100 to 198"]),
+        (("--user", "ann"), ["no user ann", "100 to 198"]),
+        (("--user", "110", "--watched", "film 1"), ["watched", "split_strategy"]),
+        (("--user", "110", "--watched", "no such film"), ["'no such film'"]),
+        (("--user", "110", "--top", "0"), ["0 recommendations", "1 or more"]),
+        (("--user", "110", "--diversity", "2"), ["diversity is 2", "0 to 1"]),
+        (("--user", "110", "--genre", "Dram"), ["'Dram'", "'Drama'"]),
+        (("--user", "110", "--year", "nineties"), ["'nineties'", "1990-1999"]),
+        (("--user", "110", "--year", "1900"), ["no movie passes"]),
+        (("--like", "no such film"), ["'no such film'", "closest"]),
+        (("--similar", "no such film"), ["'no such film'", "closest"]),
+        (("--like", "film 1", "--dislike", "film 1"), ["Film 1 (1981)", "both liked and disliked"]),
+    ],
+)
+def test_a_question_without_an_answer_is_one_line_with_the_way_out(run, argv, parts):
+    with pytest.raises(UserError) as error:
+        run(*argv)
+    assert all(part in str(error.value) for part in parts), error.value
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "part"),
+    [("--gender=X", "--gender"), ("--top=many", "--top"), ("--diversity=x", "--diversity"), ("--usr=1", "--usr")],
+)
+def test_an_invalid_option_is_named_with_the_usage(capsys, argument, part):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([argument], PARAMS, prog="python stages/recommend.py")
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.startswith("usage: python stages/recommend.py")
+    assert part in error.splitlines()[-1]
+
+
+def test_help_has_every_option(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"], PARAMS)
+    text = capsys.readouterr().out
+    options = ["user", "watched", "like", "dislike", "gender", "similar"]
+    options += ["top", "genre", "exclude-genre", "year", "diversity", "json"]
+    assert [option for option in options if f"\n  --{option} " not in text] == []
+    assert text.startswith("usage: python -m movierec")
+
+
+def test_a_missing_model_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, "MODELS", tmp_path)
+    with pytest.raises(UserError, match=r"model\.npz is missing"):
+        cli.main(["--user", "110"], PARAMS)
+
+
+def test_the_module_runs_in_the_folder_of_a_project(models, tmp_path, monkeypatch, capsys):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "models").symlink_to(models[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["movierec", "--user", "110", "--top", "2", "--json"])
+    runpy.run_module("movierec", run_name="__main__")
+    line = json.loads(capsys.readouterr().out)
+    assert (line["user_id"], len(line["recommendations"])) == (110, 2)
+    monkeypatch.setattr(sys, "argv", ["movierec", "--user", "7"])
+    with pytest.raises(SystemExit, match=r"^movierec: no user 7: "):
+        runpy.run_module("movierec", run_name="__main__")
+    (tmp_path / "params.yaml").unlink()
+    with pytest.raises(SystemExit, match=r"^movierec: params\.yaml is missing"):
+        runpy.run_module("movierec", run_name="__main__")

@@ -1,0 +1,84 @@
+"""Finding movies by titles as people type them."""
+
+import numpy as np
+import pytest
+
+from movierec.recommend.titles import Titles, names_of, normalise
+from movierec.utils.errors import UserError
+
+EPISODES = ["Star Wars: Episode IV - A New Hope", "Star Wars: Episode V - The Empire Strikes Back"]
+MOVIES = [
+    ("Heat", 1995), ("Toy Story", 1995), ("Toy Story 2", 1999), ("Matrix, The", 1999), ("Sabrina", 1954),
+    ("Sabrina", 1995), ("M", 1931), (EPISODES[0], 1977), (EPISODES[1], 1980), ("Seven (Se7en)", 1995),
+    ("Professional, The (a.k.a. Leon: The Professional)", 1994), ("2001: A Space Odyssey", 1968), ("Amélie", 2001),
+    ("Untitled", 0), ("Terminator, The", 1984), ("Terminator 2: Judgment Day", 1991),
+    ("Good, The Bad and The Ugly, The", 1966), ("Schindler's List", 1993), ("Blade Runner", 1982),
+    ("L'Avventura", 1960), ("Thelma & Louise", 1991),
+]  # fmt: skip
+TITLES = Titles([title for title, _ in MOVIES], np.array([year for _, year in MOVIES]))
+
+
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("Heat (1995)", "Heat"), ("heat", "Heat"), ("HEAT 1995", "Heat"), ("toy story", "Toy Story"),
+        ("toy story 2", "Toy Story 2"), ("the matrix", "Matrix, The"), ("Matrix, The (1999)", "Matrix, The"),
+        ("matrix", "Matrix, The"), ("m", "M"), ("empire strikes back", EPISODES[1]), ("se7en", "Seven (Se7en)"),
+        ("seven", "Seven (Se7en)"), ("leon: the professional", "Professional, The (a.k.a. Leon: The Professional)"),
+        ("2001: a space odyssey", "2001: A Space Odyssey"), ("2001", "2001: A Space Odyssey"), ("amelie", "Amélie"),
+        ("AMÉLIE", "Amélie"), ("untitled", "Untitled"), ("blade runer", "Blade Runner"),
+        ("Blaed Runner", "Blade Runner"), ("terminater", "Terminator, The"),
+        ("the good, the bad and the ugly", "Good, The Bad and The Ugly, The"),
+        ("schindlers list", "Schindler's List"), ("thelma and louise", "Thelma & Louise"),
+        ("avventura", "L'Avventura"), ("Sabrina (1954)", "Sabrina"),
+    ],
+)  # fmt: skip
+def test_a_title_is_found_however_it_is_typed(query, title):
+    assert TITLES.titles[TITLES.find(query)] == title
+
+
+@pytest.mark.parametrize(("query", "year"), [("sabrina 1995", 1995), ("Sabrina (1954)", 1954)])
+def test_a_year_tells_movies_of_one_title_apart(query, year):
+    assert TITLES.years[TITLES.find(query)] == year
+
+
+@pytest.mark.parametrize("index", range(len(MOVIES)))
+def test_every_movie_is_found_by_its_own_title_and_year(index):
+    assert TITLES.find(TITLES.shown(index)) == index
+
+
+@pytest.mark.parametrize(
+    ("query", "parts"),
+    [
+        ("sabrina", ["may be Sabrina (1954) or Sabrina (1995)", "year"]),
+        ("star wars", [f"may be {EPISODES[0]} (1977) or {EPISODES[1]} (1980)"]),
+        ("bladder runs", ["no movie", "closest are Blade Runner (1982)"]),
+        ("heat (1996)", ["no movie", "closest are Heat (1995)"]),
+        ("terminatr 3", ["no movie", "closest are Terminator"]),
+        ("", ["no title"]),
+        ("?!", ["no title"]),
+    ],
+)
+def test_an_unclear_title_is_an_error_with_the_candidates(query, parts):
+    with pytest.raises(UserError) as error:
+        TITLES.find(query)
+    assert all(part in str(error.value) for part in [f"'{query}'", *parts]), error.value
+
+
+def test_of_many_candidates_some_are_listed():
+    parts = Titles([f"Part {word} of the saga" for word in "abcdefgh"], np.zeros(8, int))
+    with pytest.raises(UserError, match=r"Part a of the saga, .*, or 2 more"):
+        parts.find("the saga")
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [("Matrix, The", "matrix"), ("the MATRIX", "matrix"), ("Amélie", "amelie"), ("Tom & Jerry's", "tom and jerrys")],
+)
+def test_titles_are_compared_without_case_articles_accents_and_signs(title, expected):
+    assert normalise(title) == expected
+
+
+def test_a_movie_has_the_names_in_its_parentheses_too():
+    names = {"city the a k a la ville die stadt", "city", "ville", "stadt"}
+    assert names_of("City, The (a.k.a. La Ville) (Die Stadt)") == names

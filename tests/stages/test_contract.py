@@ -1,0 +1,138 @@
+"""dvc.yaml and the stages agree: no undeclared code or data, and nothing that turns the run cache off."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from imports import ROOT, STAGE_SCRIPTS, dependency, local_imports
+from ruamel.yaml import YAML
+from stage_runner import STAGES, outputs
+
+from movierec.ranking.metrics import DEPTH
+from movierec.utils.params import Params, param_names
+
+PLOTS = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
+CURVES = [plot for plot in PLOTS if isinstance(plot, dict)]
+PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
+CODE = ("movierec/", "stages/")
+
+
+def script(stage):
+    return ROOT / "stages" / f"{stage.replace('-', '_')}.py"
+
+
+def uncached(stage):
+    """The outputs that Git keeps."""
+    outs = [out for key in ("outs", "metrics") for out in STAGES[stage].get(key, []) if isinstance(out, dict)]
+    return [path for out in outs for path, options in out.items() if not options.get("cache", True)]
+
+
+def test_the_stages_and_their_scripts_are_the_same_set():
+    assert {path.name for path in STAGE_SCRIPTS} == {script(stage).name for stage in STAGES}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_described_and_runs_its_own_script(stage):
+    assert STAGES[stage]["desc"]
+    assert STAGES[stage]["cmd"] == f"python stages/{script(stage).name}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_exactly_the_packages_that_it_imports(stage):
+    code = {dependency(path) for path in local_imports(script(stage)) | {script(stage)}}
+    assert {dep for dep in STAGES[stage]["deps"] if dep.startswith(CODE)} == code
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_imports_another(stage):
+    assert {path.name for path in local_imports(script(stage)) if path.parent.name == "stages"} == {"_stage.py"}
+
+
+def test_a_new_version_of_a_library_reruns_every_stage_whose_bytes_it_decides():
+    assert {stage for stage in STAGES if "requirements.txt" not in STAGES[stage]["deps"]} == {"download", "check"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "not_retrained"),
+    [
+        ("movierec/baselines.py", {"train"}),
+        ("movierec/recommend", {"train", "newcomers"}),
+        ("movierec/page", {"train", "newcomers"}),
+        ("movierec/evaluation", {"train", "newcomers"}),
+        ("movierec/data", {"train", "newcomers"}),
+    ],
+)
+def test_what_the_model_does_not_use_does_not_retrain_it(changed, not_retrained):
+    assert not not_retrained & {stage for stage in STAGES if changed in STAGES[stage]["deps"]}
+
+
+def test_each_param_is_declared_by_a_stage_and_each_declared_one_is_in_params_yaml():
+    declared = {param for stage in STAGES.values() for param in stage.get("params", [])}
+    names = set(param_names())
+    covered = {name for name in names if declared & {name, name.split(".")[0]}}
+    assert covered == names
+    assert declared <= names | {name.split(".")[0] for name in names}
+    assert {f"{key}.{name}" for key, of in PARAMS.items() if isinstance(of, dict) for name in of} | {
+        key for key, of in PARAMS.items() if not isinstance(of, dict)
+    } == names
+
+
+def test_params_are_nested_at_most_once_and_lists_are_in_block_style():
+    assert max(name.count(".") for name in param_names()) == 1
+    # `dvc exp run -S` rewrites a list in flow style, and its comments are lost.
+    assert "[" not in "".join(line.split("#")[0] for line in (ROOT / "params.yaml").read_text().splitlines())
+
+
+def test_the_highest_cutoff_is_the_depth_of_the_stored_rankings():
+    assert Params.model_json_schema()["properties"]["cutoffs"]["items"]["maximum"] == DEPTH
+
+
+@pytest.mark.parametrize("stage", ["baselines", "train", "newcomers"])
+def test_slow_stages_have_cached_outputs_only(stage):
+    assert uncached(stage) == []
+
+
+def test_data_that_a_stage_depends_on_is_another_stages_output():
+    made = {out for stage in STAGES for out in outputs(stage)} | {"${data_path}", "requirements.txt"}
+    for stage in STAGES.values():
+        data = [dep for dep in stage["deps"] if not dep.startswith(CODE)]
+        assert [dep for dep in data if not made & {dep, *map(str, Path(dep).parents)}] == []
+
+
+@pytest.mark.parametrize("stage", ["check", "build-graph", "baselines", "train", "newcomers"])
+def test_nothing_that_is_fitted_sees_the_test_set(stage):
+    assert [dep for dep in STAGES[stage]["deps"] if "data/test".startswith(dep) or dep.startswith("data/test")] == []
+
+
+@pytest.mark.parametrize("plot", CURVES, ids=lambda plot: next(iter(plot)))
+def test_each_plot_has_title_and_labels_and_its_file_has_its_columns(plot):
+    (options,) = plot.values()
+    assert options["title"] and options["x_label"] and options["y_label"]
+    for file, columns in options["y"].items():
+        header = pd.read_csv(ROOT / file, nrows=0).columns
+        assert {options["x"], *([columns] if isinstance(columns, str) else columns)} <= set(header)
+
+
+@pytest.mark.parametrize("plot", CURVES, ids=lambda plot: next(iter(plot)))
+def test_each_plots_template_is_the_projects_own_and_knows_its_columns(plot):
+    (options,) = plot.values()
+    template = json.loads((ROOT / f".dvc/plots/{options['template']}.json").read_text())
+    (file,) = options["y"]
+    fields = set(re.findall(r'"field": "([a-z]+)"', json.dumps(template))) - {"rev", "row"}
+    assert fields <= set(pd.read_csv(ROOT / file, nrows=0).columns)
+    assert template["data"] == {"values": "<DVC_METRIC_DATA>"}
+    assert template["title"]["text"] == "<DVC_METRIC_TITLE>"
+
+
+def test_git_tracks_each_plot_and_metric_and_no_data():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = set(listed.stdout.splitlines())
+    kept = {path for stage in STAGES for path in uncached(stage)}
+    files = {path for path in tracked if kept & {path, *map(str, Path(path).parents)}}
+    drawn = {plot if isinstance(plot, str) else next(iter(next(iter(plot.values()))["y"])) for plot in PLOTS}
+    assert drawn == {path for path in files if path.startswith("plots/")}
+    assert all(any(path == out or path.startswith(f"{out}/") for path in tracked) for out in kept)
+    assert not [path for path in tracked if path.startswith("data/") and not path.endswith("README.md")]
