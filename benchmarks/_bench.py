@@ -1,4 +1,4 @@
-"""What the benchmarks share: the project's library on the path, its params, and what belongs beside a figure."""
+"""Shared by the benchmarks: the library on the path, the params, and the environment of a result."""
 
 import importlib.metadata
 import os
@@ -13,31 +13,40 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
-import numpy as np  # noqa: E402
-from ruamel.yaml import YAML  # noqa: E402
+import numpy as np
+from ruamel.yaml import YAML, YAMLError
 
-from movierec.errors import UserError  # noqa: E402
-from movierec.params import check_params  # noqa: E402
+from movierec.utils.errors import UserError
+from movierec.utils.params import Params, check_params, read_yaml
+
+HELP_OF_SET = "override a param of params.yaml (group.key for one of a group); repeatable"
 
 
-def bench_params(settings: list[str]) -> dict[str, Any]:
-    """params.yaml, with `key=value` settings on top, checked.
+def bench_params(settings: list[str]) -> Params:
+    """The params of params.yaml, overridden by settings `key=value` or `group.key=value`.
 
     Raises:
-        UserError: a setting is not `key=value`, or its key or value is not allowed.
+        UserError: a setting has another form, or its key or value is not allowed.
     """
-    yaml = YAML(typ="safe")
-    values = yaml.load(ROOT / "params.yaml")
+    values = read_yaml(ROOT / "params.yaml")
     for setting in settings:
-        key, equals, value = setting.partition("=")
+        key, equals, text = setting.partition("=")
         if not equals:
             raise UserError(f"--set {setting}: write it as key=value.")
-        values[key] = yaml.load(value)
+        try:
+            value = YAML(typ="safe", pure=True).load(text)
+        except YAMLError:
+            raise UserError(f"--set {setting}: the value is not readable as YAML.") from None
+        group, _, name = key.rpartition(".")
+        if isinstance(values.get(group), dict):
+            values[group][name] = value
+        else:
+            values[key] = value
     return check_params(values, "params.yaml with --set")
 
 
 def over_seeds(seeds: list[int], figures: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
-    """The figures of one seed; of several, their means, and each seed's own under `seeds`."""
+    """The figures of one seed; of several, the means, and the figures of each under `seeds`."""
     runs = [figures(seed) for seed in seeds]
     if len(runs) == 1:
         return runs[0]
@@ -47,22 +56,21 @@ def over_seeds(seeds: list[int], figures: Callable[[int], dict[str, Any]]) -> di
             return {key: mean([value[key] for value in values]) for key in values[0]}
         return round(float(np.mean(values)), 6)
 
-    means = {key: mean([run[key] for run in runs]) for key, value in runs[0].items() if isinstance(value, (float, dict))}
-    return means | {"seeds": [{"seed": seed} | run for seed, run in zip(seeds, runs)]}
+    numeric = [key for key, value in runs[0].items() if isinstance(value, (float, dict))]
+    means = {key: mean([run[key] for run in runs]) for key in numeric}
+    return means | {"seeds": [{"seed": seed} | run for seed, run in zip(seeds, runs, strict=True)]}
 
 
 def surroundings() -> dict[str, Any]:
-    """Peak memory of this process, versions and threads."""
+    """The peak memory of this process, the versions of packages, and the number of threads."""
     import torch
 
     packages = ("torch", "dgl", "numpy", "scipy", "scikit-learn", "pandas")
-    return {
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}},
-        "threads": torch.get_num_threads(),
-    }
+    versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return {"peak_memory_mb": peak, "versions": versions, "threads": torch.get_num_threads()}
 
 
 def say(text: str) -> None:
-    """Progress, on standard error: standard output is for the result."""
+    """Print progress to standard error; standard output is for the result."""
     print(text, file=sys.stderr, flush=True)

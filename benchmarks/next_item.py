@@ -1,8 +1,8 @@
-"""What comes next, leave-one-out: python benchmarks/next_item.py --sequences FILE
+"""Next-item prediction, leave-one-out: python benchmarks/next_item.py --sequences FILE
 
-FILE holds a line per interaction, `user item`, in each user's order of time (`write_sequences.py` makes it
-from MovieLens 1M). Each user's last item is test, the one before it validation; all items are ranked, those
-seen before left out. Choices are made on validation, test is looked at once. Prints one JSON object.
+FILE has a line per interaction, `user item`, in the order of time for each user (write_sequences.py makes it from
+MovieLens 1M). Each user's last item is test, the one before it validation; all unseen items are ranked. All choices are
+made on validation; test is evaluated once. Prints one JSON object.
 """
 
 import argparse
@@ -17,90 +17,95 @@ import _bench
 import numpy as np
 import pandas as pd
 import torch
+from published_split import import_optimisers, without_feature_weights, without_features
 
 from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn, fit_markov, fit_popularity
-from movierec.edges import graph_arrays
-from movierec.errors import UserError
-from movierec.graph import Graph
-from movierec.history import History, Known, known_by
-from movierec.interactions import Split, to_csr
-from movierec.model import train_model, train_next
-from movierec.next_movie import NextMovie
-from movierec.next_training import NextSettings
-from movierec.ranking import Scorer, evaluate
-from movierec.splitting import Strategy, split
-from movierec.training import Epoch, Settings
+from movierec.data.splitting import Membership, Strategy, parts_of_users
+from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.matrix import Split, to_csr
+from movierec.model.fit import fit
+from movierec.model.next_movie import NextMovie
+from movierec.ranking.topk import Scorer, evaluate
+from movierec.utils.errors import UserError
+from movierec.utils.params import Params
 
 FIGURES = ("ndcg@10", "hit_rate@10", "ndcg@20", "hit_rate@20")
+LEAVE_ONE_OUT = Strategy("leave_one_out", valid_fraction=0.1, test_fraction=0.1)  # which ignores the fractions
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sequences", type=Path, required=True, metavar="FILE", help="a line per interaction: user item")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a param, instead of params.yaml's; may be repeated")
-    parser.add_argument("--seeds", default=None, metavar="1,2,3", help="train once for each (default: the seed of params.yaml)")
+    lines = "a line per interaction: user item"
+    parser.add_argument("--sequences", type=Path, required=True, metavar="FILE", help=lines)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=_bench.HELP_OF_SET)
+    seeds_help = "train once with each (default: the seed of params.yaml)"
+    parser.add_argument("--seeds", default=None, metavar="1,2,3", help=seeds_help)
     args = parser.parse_args()
     params = _bench.bench_params(args.set)
-    seeds = [params["seed"]] if args.seeds is None else [int(seed) for seed in args.seeds.split(",")]
-    interactions = read_sequences(args.sequences)
-    data = Data(interactions)
+    seeds = [params.seed] if args.seeds is None else [int(seed) for seed in args.seeds.split(",")]
+    data = Data(read_sequences(args.sequences))
     train, valid, test = data.matrices
-    _bench.say(f"{train.shape[0]:,} users, {train.shape[1]:,} items; train {train.nnz:,}, valid {valid.nnz:,}, test {test.nnz:,}")
+    sizes = f"train {train.nnz:,}, valid {valid.nnz:,}, test {test.nnz:,}"
+    _bench.say(f"{train.shape[0]:,} users, {train.shape[1]:,} items; {sizes}")
 
-    def measure(scorers: Callable[[Known, Any], Scorer]) -> dict[str, Any]:
-        """Test and validation figures of scores from what is known before each."""
+    def measure(scorers: Callable[[Profiles], Scorer]) -> dict[str, Any]:
+        """The test and validation figures of the scorer for the profiles before each of them."""
         began = time.perf_counter()
-        figures = chosen(evaluate(scorers(data.known["test"]), train + valid, train + valid, test, (10, 20)))
-        seconds = time.perf_counter() - began
-        on_valid = chosen(evaluate(scorers(data.known["valid"]), train, train, valid, (10, 20)))
-        return figures | {"valid": on_valid, "evaluate_seconds": round(seconds, 3)}
+        figures = chosen(evaluate(scorers(data.profiles["test"]), train + valid, train + valid, test, (10, 20)))
+        seconds = round(time.perf_counter() - began, 3)
+        on_valid = chosen(evaluate(scorers(data.profiles["valid"]), train, train, valid, (10, 20)))
+        return figures | {"valid": on_valid, "evaluate_seconds": seconds}
 
     result = {"model": _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, measure))}
     result |= baseline_figures(data, params, measure)
-    print(json.dumps(result | {"params": params} | _bench.surroundings(), indent=1))
+    print(json.dumps(result | {"params": params.model_dump()} | _bench.surroundings(), indent=1))
 
 
 class Data:
-    """The interactions, split, and what is known before each part."""
+    """The split of the interactions, and the users' profiles before validation and before test."""
 
     def __init__(self, interactions: pd.DataFrame):
         self.shape = tuple(int(interactions[side].max()) + 1 for side in ("user", "item"))
-        parts = split(interactions, Strategy("leave_one_out", 0.1, 0.1), 0)
+        parts = split(interactions, *self.shape)
         self.matrices = Split(*(to_csr(part, *self.shape) for part in parts))
-        self.known = {
-            "valid": known_by(*self.shape, [parts.train], rating_power=0.0),
-            "test": known_by(*self.shape, [parts.train, parts.valid], rating_power=0.0),
-        }
+        self.profiles = {"valid": self._profiles(parts.train), "test": self._profiles(parts.train, parts.valid)}
+
+    def _profiles(self, *parts: pd.DataFrame) -> Profiles:
+        return Profiles.from_interactions(*self.shape, list(parts), rating_power=0.0)
 
 
-def model_figures(data: Data, params: dict, seed: int, measure: Callable) -> dict[str, Any]:
-    """The model's figures with one seed."""
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # torch imports a second's worth of modules at the first optimiser
-    (n_users, n_items), (train, valid, _) = data.shape, data.matrices
+def split(interactions: pd.DataFrame, n_users: int, n_items: int) -> Split:
+    """Leave-one-out, of interactions that are sorted by user and time; a UserError if a part is empty."""
+    part = parts_of_users(interactions["user"].to_numpy(), LEAVE_ONE_OUT, np.random.default_rng(0))
+    tables = Split(*(interactions[part == number].reset_index(drop=True) for number in range(3)))
+    members = Membership(n_users, n_items)
+    for number, table in enumerate(tables):
+        members.add(number, table)
+    members.check(LEAVE_ONE_OUT)
+    return tables
 
-    def report(epoch: Epoch) -> None:
-        _bench.say(f"seed {seed}, epoch {epoch.epoch}: loss {epoch.loss:.4f}, valid NDCG@20 {epoch.valid_ndcg:.4f}")
 
+def model_figures(data: Data, params: Params, seed: int, measure: Callable) -> dict[str, Any]:
+    """The figures of the model with one seed."""
+    import_optimisers()
+    train, valid, _ = data.matrices
     began = time.perf_counter()
-    graph = Graph(graph_arrays(train, np.zeros((n_users, 0), np.int8), np.zeros((n_items, 0), np.int8)))
-    settings = Settings(**{name: params[name] for name in Settings._fields} | {"seed": seed})
-    sizes = (params["embedding_dim"], params["n_layers"], params["kernel_max_nodes"])
-    taste = train_model(graph, train, valid, *sizes, 0.0, 0.0, settings, report, known=data.known["valid"]).model
-    network = NextMovie(n_items, params["half_lives"], params["next_dim"], params["next_hidden"], params["next_temperature"])
-    next_settings = NextSettings(*(params[f"next_{name}"] for name in NextSettings._fields[:-1]), seed)
-    model = train_next(taste, graph, data.known["valid"], train, valid, network, next_settings, report).model
-    fitted = round(time.perf_counter() - began, 3)
-    figures = measure(lambda known: model.scorer(graph, known)) | {"fit_seconds": fitted, "shares": list(model.shares)}
-    figures["new_event_ms"] = new_event_ms(network, data.known["test"].history)
-    _bench.say(f"seed {seed}: test NDCG@10 {figures['ndcg@10']:.4f}, hit rate@10 {figures['hit_rate@10']:.4f} ({fitted:.1f} s)")
+    arrays, of_seed = without_features(train), without_feature_weights(params, seed)
+    options = {"profiles": data.profiles["valid"], "say": lambda text: _bench.say(f"seed {seed}: {text}")}
+    model = fit(arrays, valid, of_seed, **options).model
+    seconds = round(time.perf_counter() - began, 3)
+    figures = measure(model.scorer) | {"fit_seconds": seconds, "shares": list(model.shares)}
+    figures["new_event_ms"] = new_event_ms(model.next, data.profiles["test"].histories)
+    on_test = f"test NDCG@10 {figures['ndcg@10']:.4f}, hit rate@10 {figures['hit_rate@10']:.4f}"
+    _bench.say(f"seed {seed}: {on_test} ({seconds:.1f} s)")
     return figures
 
 
-def new_event_ms(network: NextMovie, past: History, repeats: int = 200) -> float:
-    """Milliseconds, the median, to take in one more movie of one user and to score all movies anew."""
+def new_event_ms(network: NextMovie, histories: Histories, repeats: int = 200) -> float:
+    """The median time to update one user's state with one more movie and to score all movies, in milliseconds."""
     times = []
     with torch.no_grad():
-        state = network.states(past.of(np.array([0])))
+        state = network.states(histories.of(np.array([0])))
         for item in np.resize(np.arange(len(network.end)), repeats):
             began = time.perf_counter()
             state = network.after(state, torch.tensor([item]))
@@ -109,37 +114,39 @@ def new_event_ms(network: NextMovie, past: History, repeats: int = 200) -> float
     return round(1000 * float(np.median(times)), 3)
 
 
-def baseline_figures(data: Data, params: dict, measure: Callable) -> dict[str, Any]:
-    """The baselines' figures; `fit_seconds` includes the search for the best numbers on validation."""
-    fitting = Fitting(data.matrices.train, data.known["valid"].history, data.matrices.valid, _bench.say)
+def baseline_figures(data: Data, params: Params, measure: Callable) -> dict[str, Any]:
+    """The figures of the baselines; `fit_seconds` includes the search for their best settings on validation."""
+    fitting = Fitting(data.matrices.train, data.profiles["valid"].histories, data.matrices.valid, _bench.say)
     fits = {
-        "EASE": lambda: fit_ease(fitting, params["ease_lambdas"], params["ease_max_items"]),
-        "item-kNN": lambda: fit_item_knn(fitting, params["knn_neighbors"], params["knn_shrinkage"]),
+        "EASE": lambda: fit_ease(fitting, params.ease),
+        "item-kNN": lambda: fit_item_knn(fitting, params.knn),
         "Markov chain": lambda: fit_markov(fitting),
         "popularity": lambda: fit_popularity(fitting),
     }
     arrays, seconds = {}, {}
-    for name, fit in fits.items():
+    for name, fit_baseline in fits.items():
         began = time.perf_counter()
-        arrays |= fit()
+        arrays |= fit_baseline()
         seconds[name] = round(time.perf_counter() - began, 3)
 
-    def scorer(known: Known, name: str) -> Scorer:
-        return baseline_scorers(arrays, known.matrix, known.history)[name]
+    def scorers(profiles: Profiles) -> dict[str, Scorer]:
+        return baseline_scorers(arrays, profiles.matrix, profiles.histories)
 
-    names = baseline_scorers(arrays, data.known["valid"].matrix, data.known["valid"].history)
-    return {name: measure(lambda known, name=name: scorer(known, name)) | {"fit_seconds": seconds[name]} for name in names}
+    def figures(name: str) -> dict[str, Any]:
+        return measure(lambda profiles: scorers(profiles)[name]) | {"fit_seconds": seconds[name]}
+
+    return {name: figures(name) for name in scorers(data.profiles["valid"])}
 
 
 def chosen(values: dict[str, float]) -> dict[str, float]:
-    """The metrics that the benchmark reports, rounded."""
+    """The metrics that are printed, rounded."""
     return {name: round(values[name], 6) for name in FIGURES}
 
 
 def read_sequences(path: Path) -> pd.DataFrame:
-    """Interactions in each user's order of time; ids are numbered in the order of their values.
+    """The interactions, sorted by user and time; indices are in the order of the ids.
 
-    An item that a user has twice counts once, where it stands first.
+    An item that a user has twice counts once, at its first place.
 
     Raises:
         UserError: the file is missing or empty, or a line is not two whole numbers.
@@ -147,21 +154,22 @@ def read_sequences(path: Path) -> pd.DataFrame:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise UserError(f"{path} is missing; --sequences needs a file with a line per interaction, 'user item'.") from None
+        needed = "--sequences needs a file with a line per interaction, 'user item'"
+        raise UserError(f"{path} is missing; {needed}.") from None
     rows = []
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
                 user, item = map(int, line.split())
             except ValueError:
-                raise UserError(f"{path}, line {number}: '{line[:60]}' is not 'user item', two whole numbers.") from None
+                expected = "'user item', two whole numbers"
+                raise UserError(f"{path}, line {number}: '{line[:60]}' is not {expected}.") from None
             rows.append((user, item))
     if not rows:
-        raise UserError(f"{path} holds no interaction.")
+        raise UserError(f"{path} has no interactions.")
     frame = pd.DataFrame(rows, columns=["user", "item"]).drop_duplicates()
-    repeated = len(rows) - len(frame)
-    if repeated:
-        _bench.say(f"{repeated:,} lines repeat an earlier one, and are left out")
+    if repeated := len(rows) - len(frame):
+        _bench.say(f"repeated interactions, left out: {repeated:,}")
     for side in ("user", "item"):
         frame[side] = np.unique(frame[side], return_inverse=True)[1].astype(np.int32)
     return frame.sort_values("user", kind="stable", ignore_index=True).assign(rating=np.float32(1), timestamp=0)

@@ -1,14 +1,12 @@
-"""Other libraries on the split and machine of our own model: python benchmarks/peers.py --split DIR
+"""Other libraries on the same split and machine as our model: python benchmarks/peers.py --split DIR
 
-DIR is a split as benchmarks/published_split.py reads it; benchmarks/peers-requirements.txt says how to
-have the libraries. Each peer is fitted on train in a process of its own, one after the other, and
-ranked and measured by movierec/ranking.py. Prints one JSON object; progress and a Markdown table go to
-standard error.
+DIR is a split as published_split.py reads it; benchmarks/peers-requirements.txt pins the libraries. Each peer is fitted
+on train in a process of its own, one after another, and evaluated by movierec/ranking. Prints one JSON object; progress
+and a Markdown table go to standard error.
 
-`fit_seconds` leaves imports and evaluation out, except for our model, whose seconds hold the
-validation after each epoch. `peak_memory_mb` is of the whole process, Python, torch and evaluation
-included; our model's process also reads the split's text, and fits EASE and popularity, which
-therefore have no figure of their own.
+`fit_seconds` is without imports and evaluation, but for our model, where it includes validation after each epoch.
+`peak_memory_mb` is of the whole process, with Python, torch and evaluation; our model's process also reads the text of
+the split, and fits EASE and popularity, which therefore have no figure of their own.
 """
 
 import argparse
@@ -24,122 +22,136 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import _bench
 
-from movierec.errors import UserError
+from movierec.utils.errors import UserError
+from movierec.utils.params import MASKS
 
-# Everything heavy is imported where it is used: Linux counts what a parent holds when it starts a
-# process in that process' own peak memory, so the one that starts the others has to stay small.
+# Whatever is large is imported where it is used: on Linux, the memory of a parent counts in the peak memory of the
+# processes that it starts, so the one that starts the peers has to stay small.
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-    from movierec.ranking import Scorer
+    from movierec.ranking.topk import Scorer
 
 HERE = Path(__file__).resolve().parent
 OURS = {"model": "this project's model", "EASE": "EASE, this project's", "popularity": "popularity, this project's"}
-GRACE = 900  # seconds for everything but fitting, after which a peer counts as stuck
+GRACE = 900  # seconds for everything but fitting, after which a peer is given up
 
 
 class Fitted(NamedTuple):
-    """A fitted peer: its scorer, its seconds of fitting, and its settings in words."""
+    """A fitted peer."""
 
     scorer: "Scorer"
-    seconds: float
+    seconds: float  # of fitting
     settings: str
 
 
 class TimeUp(Exception):
-    """The limit is reached while a library fits."""
+    """A library has reached the time limit in fitting."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--split", type=Path, required=True, metavar="DIR", help="folder with train.txt, valid.txt and test.txt")
-    parser.add_argument("--mask", choices=("train", "train+valid"), default="train", help="left out at test (default: train)")
+    files = "folder with train.txt, valid.txt and test.txt"
+    parser.add_argument("--split", type=Path, required=True, metavar="DIR", help=files)
+    left_out = "interactions left out of the test rankings (default: train)"
+    parser.add_argument("--mask", choices=MASKS, default="train", help=left_out)
     parser.add_argument("--only", metavar="NAME,NAME", help=f"some of {', '.join([*OURS, *PEERS])} (default: all)")
-    parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help="of fitting, for each peer (default: 120)")
-    parser.add_argument("--job", help=argparse.SUPPRESS)  # what the processes that it starts are told to do
+    limit = "time limit of fitting, for each peer (default: 120)"
+    parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help=limit)
+    parser.add_argument("--job", help=argparse.SUPPRESS)  # of a process that this one starts
     parser.add_argument("--matrices", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.limit <= 0:
         raise UserError(f"--limit {args.limit:g}: it must be above 0.")
     if args.job == "read":
-        return save_matrices(args.split, args.matrices)
-    if args.job:
-        return print(json.dumps(peer_row(args.job, args.matrices, args.mask, args.limit)))
+        save_matrices(args.split, args.matrices)
+    elif args.job:
+        print(json.dumps(peer_row(args.job, args.matrices, args.mask, args.limit)))
+    else:
+        compare(args)
 
-    names = [name.strip().lower() for name in args.only.split(",")] if args.only else [*OURS, *PEERS]
-    for name in names:
-        if name not in OURS and name not in PEERS:
-            raise UserError(f"--only {name}: choose among {', '.join([*OURS, *PEERS])}.")
+
+def compare(args: argparse.Namespace) -> None:
+    """Print the figures of our model, the baselines and the peers."""
+    known = {name.lower(): name for name in (*OURS, *PEERS)}
+    wanted = [name.strip() for name in args.only.split(",")] if args.only else list(known)
+    for name in wanted:
+        if name.lower() not in known:
+            raise UserError(f"--only {name}: choose among {', '.join(known.values())}.")
+    names = [known[name.lower()] for name in wanted]
     rows = our_rows(names, args.split, args.mask)
     peers = [name for name in PEERS if name in names]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--split", args.split, "--mask", args.mask, "--limit", str(args.limit), "--matrices", folder]
+        options = ["--split", args.split, "--mask", args.mask, "--limit", str(args.limit), "--matrices", folder]
+        command = [sys.executable, __file__, *options]
         if peers and subprocess.run([*command, "--job", "read"]).returncode:
-            sys.exit(1)  # it has said why
+            sys.exit(1)  # it has printed the reason
         for name in peers:
             _bench.say(f"{name}: fitting")
             figures = figures_of([*command, "--job", name], PEERS[name].environment, args.limit + GRACE)
             rows.append(row_start(name) | figures)
-            _bench.say(f"{name}: {figures.get('error') or 'test NDCG@20 {ndcg@20:.4f} ({fit_seconds:.1f} s)'.format_map(figures)}")
+            went_well = "test NDCG@20 {ndcg@20:.4f} ({fit_seconds:.1f} s)"
+            _bench.say(f"{name}: {figures.get('error') or went_well.format_map(figures)}")
     about = {key: value for key, value in _bench.surroundings().items() if key != "peak_memory_mb"}
     print(json.dumps({"rows": rows, "mask": args.mask, "limit": args.limit} | about, indent=1))
     _bench.say("\n" + table(rows))
 
 
 def figures_of(command: list, environment: dict[str, str], timeout: float | None) -> dict[str, Any]:
-    """What a process prints as JSON (its last line, or all of it), or `error` and one line."""
+    """The JSON that a process prints, as its last line or as all of its output; or `error`, in one line."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment, timeout=timeout)
     except subprocess.TimeoutExpired:
         return {"error": f"not done after {timeout:g} seconds"}
     if done.returncode:
-        return {"error": f"its process ended with {done.returncode}; standard error says more"}
-    # A library may print too, before the result.
+        return {"error": f"its process ended with {done.returncode}; standard error has the reason"}
+    # A library may print something too, before the result.
     return json.loads(done.stdout if done.stdout.startswith("{") else done.stdout.splitlines()[-1])
 
 
 def our_rows(names: list[str], split: Path, mask: str) -> list[dict[str, Any]]:
-    """The project's model, EASE and popularity, as published_split.py finds them."""
+    """The project's model, EASE and popularity, by published_split.py, which may leave EASE out."""
     wanted = [name for name in OURS if name in names]
     if not wanted:
         return []
-    result = figures_of([sys.executable, HERE / "published_split.py", "--split", split, "--mask", mask], {}, None)
+    command = [sys.executable, HERE / "published_split.py", "--split", split, "--mask", mask]
+    result = figures_of(command, {}, None)
     if "error" in result:
         return [row_start(name) | result for name in wanted]
-    params = result["params"]
-    settings = {
-        "model": "{embedding_dim} factors, {n_layers} layers, temperature {temperature:g}, lr {lr:g}, {epochs} epochs".format_map(params),
-        "EASE": f"lambda {result['EASE']['lambda']:g}, the best on valid",
-        "popularity": "",
-    }
+    of_model = "{embedding_dim} factors, {n_layers} layers, temperature {temperature:g}, lr {lr:g}, {epochs} epochs"
+    settings = {"model": of_model.format_map(result["params"]), "popularity": ""}
+    if "EASE" in result:
+        settings["EASE"] = f"lambda {result['EASE']['lambda']:g}, the best on validation"
     rows = []
-    for name in wanted:
-        figures = result[name]
-        memory = result["peak_memory_mb"] if name == "model" else None
-        rows.append(row_start(name) | figure_columns(figures, figures["valid"], figures["fit_seconds"], memory, settings[name]))
+    for name in (name for name in wanted if name in result):
+        figures, memory = result[name], result["peak_memory_mb"] if name == "model" else None
+        columns = figure_columns(figures, figures["valid"], figures["fit_seconds"], memory, settings[name])
+        rows.append(row_start(name) | columns)
     return rows
 
 
 def peer_row(name: str, matrices: Path, mask: str, limit: float) -> dict[str, Any]:
-    """Fit and measure one peer, in this process."""
+    """Fit and evaluate one peer, in this process."""
     try:
         import scipy.sparse as sp
 
-        from movierec.ranking import evaluate
+        from movierec.ranking.topk import evaluate
 
         train, valid, test = (sp.load_npz(matrices / f"{part}.npz") for part in ("train", "valid", "test"))
         fitted = PEERS[name].fit(train, valid, limit)
         scorer = known_only(fitted.scorer, train)
         on_test = evaluate(scorer, train, train if mask == "train" else train + valid, test, [20])
         on_valid = evaluate(scorer, train, train, valid, [20])
-        return figure_columns(on_test, on_valid, fitted.seconds, _bench.surroundings()["peak_memory_mb"], fitted.settings)
-    except Exception as error:  # whatever a library does, the others go on
+        memory = _bench.surroundings()["peak_memory_mb"]
+        return figure_columns(on_test, on_valid, fitted.seconds, memory, fitted.settings)
+    except Exception as error:  # of any library; the others go on
         return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
 
 
@@ -157,14 +169,14 @@ def row_start(name: str) -> dict[str, str | None]:
 
 
 def figure_columns(test: dict, valid: dict, seconds: float, memory: int | None, settings: str) -> dict[str, Any]:
-    """The columns of a row that went well."""
+    """The columns of a row without an error."""
     figures = {"ndcg@20": test["ndcg@20"], "recall@20": test["recall@20"], "valid_ndcg@20": valid["ndcg@20"]}
     rounded = {key: round(value, 6) for key, value in figures.items()}
     return {"settings": settings} | rounded | {"fit_seconds": round(seconds, 3), "peak_memory_mb": memory}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows in Markdown, the best NDCG first and what failed last."""
+    """The rows in Markdown, by NDCG, with errors at the end."""
     lines = ["| model | NDCG@20 | Recall@20 | seconds | memory MB | settings |", "|---|---|---|---|---|---|"]
     for row in sorted(rows, key=lambda row: -row.get("ndcg@20", -1)):
         ours = row["name"] in OURS.values()
@@ -173,24 +185,25 @@ def table(rows: list[dict[str, Any]]) -> str:
             cells = ["–"] * 4 + [f"error: {row['error']}".replace("|", "\\|")]
         else:
             memory = "–" if row["peak_memory_mb"] is None else str(row["peak_memory_mb"])
-            cells = [f"{row['ndcg@20']:.4f}", f"{row['recall@20']:.4f}", f"{row['fit_seconds']:.1f}", memory, row["settings"]]
+            metrics = (f"{row['ndcg@20']:.4f}", f"{row['recall@20']:.4f}")
+            cells = [*metrics, f"{row['fit_seconds']:.1f}", memory, row["settings"]]
         lines.append(f"| {' | '.join([title, *cells])} |")
     return "\n".join(lines)
 
 
 def save_matrices(split: Path, folder: Path) -> None:
-    """The split as files that a peer loads: without DGL, and without what reading text takes."""
+    """Write the split as files that a peer loads without DGL and without the memory of reading text."""
     import scipy.sparse as sp
     from published_split import read_split
 
-    for name, matrix in zip(("train", "valid", "test"), read_split(split)):
+    for name, matrix in zip(("train", "valid", "test"), read_split(split), strict=True):
         sp.save_npz(folder / f"{name}.npz", matrix)
 
 
 def known_only(scorer: "Scorer", train: "sp.csr_matrix") -> "Scorer":
-    """The scorer, but items without an interaction in train come last.
+    """The scorer with items without an interaction in train at the end.
 
-    Some peers leave such an item at 0 or at its random start, which may be above what they have learned.
+    Some peers leave the score of such an item at 0 or at a random initial value, which may exceed those of others.
     """
     import numpy as np
     import torch
@@ -201,10 +214,10 @@ def known_only(scorer: "Scorer", train: "sp.csr_matrix") -> "Scorer":
 
 @contextmanager
 def fitting(limit: float) -> Iterator[SimpleNamespace]:
-    """Times what is inside, and stops it at the limit; what has been learned by then is kept.
+    """Time the block, and stop it at the limit; the model stays as it is by then.
 
-    Gives:
-        `seconds`, and `note` for the settings, both to be read afterwards.
+    Yields:
+        `seconds`, and `note` for the settings, both to be read after the block.
     """
 
     def ring(*_) -> None:
@@ -224,40 +237,44 @@ def fitting(limit: float) -> Iterator[SimpleNamespace]:
 
 
 def fit_als(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
-    """implicit's alternating least squares, with settings that were the best of a dozen on MovieLens 1M."""
+    """implicit's alternating least squares, with the best of a dozen settings on MovieLens 1M."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(factors=256, alpha=1.0, regularization=20, iterations=15, random_state=1)
     with fitting(limit) as clock:
         model.fit(train, show_progress=False)
-    return Fitted(factor_scorer(model), clock.seconds, "256 factors, alpha 1, regularization 20, 15 iterations" + clock.note)
+    settings = "256 factors, alpha 1, regularization 20, 15 iterations"
+    return Fitted(factor_scorer(model), clock.seconds, settings + clock.note)
 
 
 def fit_bpr(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
-    """implicit's Bayesian personalised ranking, with its default settings; with several threads no two runs are equal."""
+    """implicit's Bayesian personalised ranking, with its defaults; with several threads, runs differ."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
-    model = BayesianPersonalizedRanking(factors=100, learning_rate=0.01, regularization=0.01, iterations=100, random_state=1)
+    options = {"factors": 100, "learning_rate": 0.01, "regularization": 0.01, "iterations": 100}
+    model = BayesianPersonalizedRanking(**options, random_state=1)
     with fitting(limit) as clock:
         model.fit(train, show_progress=False)
-    return Fitted(factor_scorer(model), clock.seconds, "100 factors, lr 0.01, regularization 0.01, 100 iterations" + clock.note)
+    settings = "100 factors, lr 0.01, regularization 0.01, 100 iterations"
+    return Fitted(factor_scorer(model), clock.seconds, settings + clock.note)
 
 
 def factor_scorer(model: Any) -> "Scorer":
     """The scorer of a fitted implicit model; a bias is one of its factors."""
     import torch
 
-    from movierec.ranking import DotScorer
+    from movierec.ranking.topk import DotScorer
 
     return DotScorer(torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors))
 
 
 def fit_vaecf(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
-    """cornac's variational autoencoder with multinomial likelihood (Liang et al. 2018), with its default settings."""
+    """cornac's variational autoencoder with multinomial likelihood (Liang et al. 2018), with its defaults."""
     import torch
     from cornac.models import VAECF
 
-    model = VAECF(k=10, autoencoder_structure=[20], likelihood="mult", n_epochs=100, batch_size=100, learning_rate=0.001, beta=1.0, seed=1)
+    options = {"k": 10, "autoencoder_structure": [20], "likelihood": "mult", "beta": 1.0}
+    model = VAECF(**options, n_epochs=100, batch_size=100, learning_rate=0.001, seed=1)
     with fitting(limit) as clock:
         model.fit(cornac_data(train))
 
@@ -265,7 +282,8 @@ def fit_vaecf(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> F
         with torch.no_grad():
             return model.vae.decode(model.vae.encode(torch.from_numpy(train[users].toarray()))[0])
 
-    return Fitted(score, clock.seconds, "10 factors, hidden layer of 20, lr 0.001, batches of 100, 100 epochs" + clock.note)
+    settings = "10 factors, hidden layer of 20, lr 0.001, batches of 100, 100 epochs"
+    return Fitted(score, clock.seconds, settings + clock.note)
 
 
 def fit_cornac_bpr(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
@@ -273,31 +291,33 @@ def fit_cornac_bpr(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float)
     import torch
     from cornac.models import BPR
 
-    from movierec.ranking import DotScorer
+    from movierec.ranking.topk import DotScorer
 
     model = BPR(k=10, max_iter=200, learning_rate=0.001, lambda_reg=0.01, seed=123)
     with fitting(limit) as clock:
         model.fit(cornac_data(train))
-    users, items = (torch.from_numpy(vectors).float() for vectors in (model.get_user_vectors(), model.get_item_vectors()))
-    return Fitted(DotScorer(users, items), clock.seconds, "10 factors, lr 0.001, regularization 0.01, 200 iterations" + clock.note)
+    users, items = (torch.from_numpy(of).float() for of in (model.get_user_vectors(), model.get_item_vectors()))
+    settings = "10 factors, lr 0.001, regularization 0.01, 200 iterations"
+    return Fitted(DotScorer(users, items), clock.seconds, settings + clock.note)
 
 
 def cornac_data(train: "sp.csr_matrix") -> Any:
-    """Train as cornac's Dataset, with our numbers of users and items."""
+    """Train as cornac's Dataset, with our indices of users and items."""
     import numpy as np
     from cornac.data import Dataset
 
     n_users, n_items = train.shape
     rows, cols = train.nonzero()
     triplets = (rows, cols, np.ones(len(rows), np.float32))
-    return Dataset(n_users, n_items, {user: user for user in range(n_users)}, {item: item for item in range(n_items)}, triplets, seed=1)
+    user_ids, item_ids = ({index: index for index in range(n)} for n in train.shape)
+    return Dataset(n_users, n_items, user_ids, item_ids, triplets, seed=1)
 
 
 def fit_lightgcn(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -> Fitted:
-    """PyG's LightGCN, trained as in its examples/lightgcn.py; the weights that are best on valid are kept.
+    """PyG's LightGCN, trained as in its examples/lightgcn.py, with the weights that are best on validation.
 
-    The example passes the edges as an index and normalises them at each step. Here the graph is a sparse
-    matrix, normalised once: PyG then computes the same in half the time.
+    The example passes the edges as an index and normalises them at each step. Here the graph is a sparse matrix,
+    normalised once: PyG then computes the same in half the time.
     """
     import numpy as np
     import torch
@@ -305,7 +325,7 @@ def fit_lightgcn(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -
     from torch_geometric.nn.models import LightGCN
     from torch_geometric.utils import to_torch_csr_tensor
 
-    from movierec.ranking import DotScorer, evaluate
+    from movierec.ranking.topk import DotScorer, evaluate
 
     warnings.filterwarnings("ignore", message="Sparse")  # torch's sparse matrices are in beta
     torch.manual_seed(1)
@@ -323,15 +343,15 @@ def fit_lightgcn(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -
     epoch_steps = -(-edges.shape[1] // batch_size)
 
     def learn(batch: torch.Tensor) -> None:
-        liked = edges[:, batch]
-        others = torch.stack([liked[0], torch.randint(n_users, n_nodes, (len(batch),))])
-        pairs = torch.cat([liked, others], dim=1)
+        positive = edges[:, batch]
+        negative = torch.stack([positive[0], torch.randint(n_users, n_nodes, (len(batch),))])
+        pairs = torch.cat([positive, negative], dim=1)
         optimizer.zero_grad()
-        liked_rank, others_rank = model(graph, pairs).chunk(2)
-        model.recommendation_loss(liked_rank, others_rank, node_id=pairs.unique(), lambda_reg=1e-4).backward()
+        scores = model(graph, pairs).chunk(2)
+        model.recommendation_loss(*scores, node_id=pairs.unique(), lambda_reg=1e-4).backward()
         optimizer.step()
 
-    # An epoch may take longer than the limit on a CPU, so it is time that decides when to look at valid.
+    # On a CPU, an epoch may take longer than the limit, so validation is at intervals of time.
     next_check = limit / n_checks
     while seconds < limit and steps < max_epochs * epoch_steps:
         if steps % epoch_steps == 0:
@@ -345,7 +365,7 @@ def fit_lightgcn(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -
         with torch.no_grad():
             users, items = model.get_embedding(graph).split([n_users, n_items])
         ndcg = evaluate(known_only(DotScorer(users, items), train), train, train, valid, [20])["ndcg@20"]
-        _bench.say(f"lightgcn, epoch {steps / epoch_steps:.2f}: valid NDCG@20 {ndcg:.4f} ({seconds:.1f} s)")
+        _bench.say(f"lightgcn, epoch {steps / epoch_steps:.2f}: validation NDCG@20 {ndcg:.4f} ({seconds:.1f} s)")
         if ndcg > best[0]:
             best, kept = (ndcg, steps), (users, items)
         began = time.perf_counter()
@@ -354,17 +374,18 @@ def fit_lightgcn(train: "sp.csr_matrix", valid: "sp.csr_matrix", limit: float) -
     return Fitted(DotScorer(*kept), seconds, settings.format(steps / epoch_steps, best[1] / epoch_steps) + note)
 
 
-class Peer(NamedTuple):
-    """A model of another library: its name there, how it is fitted, and environment variables for its process."""
+@dataclass(frozen=True)
+class Peer:
+    """A model of another library."""
 
     title: str
     package: str
     fit: Callable[["sp.csr_matrix", "sp.csr_matrix", float], Fitted]
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = field(default_factory=dict)  # variables for its process
 
 
 PEERS = {
-    # implicit has threads of its own, and OpenBLAS' threads inside each slow it down many times, as it warns.
+    # implicit has its own threads; OpenBLAS' threads within each slow it down many times, as it warns.
     "als": Peer("ALS", "implicit", fit_als, {"OPENBLAS_NUM_THREADS": "1"}),
     "bpr": Peer("BPR", "implicit", fit_bpr, {"OPENBLAS_NUM_THREADS": "1"}),
     "vaecf": Peer("VAECF", "cornac", fit_vaecf),

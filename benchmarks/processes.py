@@ -1,7 +1,7 @@
-"""Two processes of one thread against one: python benchmarks/processes.py [--graph data/graph/graph.npz] [--processes 2] [--epochs 5]
+"""Several processes of one thread each against one: python benchmarks/processes.py [--processes 2] [--epochs 5]
 
-Trains the graph part of the model with the params of params.yaml, once in one process and once in several, each with one thread, and prints
-the seconds of training (start-up left out), their ratio, and how far the two models are apart.
+Trains the graph model with the params of params.yaml, in one process and in several, and prints the seconds of training
+(without start-up), their ratio, and the largest difference between the two models.
 """
 
 import argparse
@@ -16,64 +16,76 @@ from pathlib import Path
 import _bench
 import numpy as np
 import torch
+from published_split import import_optimisers
 
-from movierec.edges import stored_graph, train_matrix
-from movierec.graph import Graph
-from movierec.lightgcn import LightGCN, spectral_start
-from movierec.ranks import join
-from movierec.storage import read_arrays, write_arrays
-from movierec.training import Settings, fit
+from movierec.interactions.graph_arrays import GraphArrays
+from movierec.model.distributed import join
+from movierec.model.graph import Graph
+from movierec.model.lightgcn import LightGCN, spectral_embeddings
+from movierec.model.training import LightGCNTraining
+from movierec.utils.errors import UserError
+from movierec.utils.storage import read_arrays, write_arrays
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--graph", type=Path, default=_bench.ROOT / "data/graph/graph.npz")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a param, instead of params.yaml's; may be repeated")
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)  # where one of the runs puts its figures
+    default = _bench.ROOT / "data/graph/graph.npz"
+    parser.add_argument("--graph", type=Path, default=default, help="default: data/graph/graph.npz")
+    parser.add_argument("--processes", type=int, default=2, help="default: 2")
+    parser.add_argument("--epochs", type=int, default=5, help="default: 5")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=_bench.HELP_OF_SET)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)  # the result of one of the two runs
     args = parser.parse_args()
-    if args.out:
-        return run(args)
-    figures = {}
+    run(args) if args.out else compare(args)
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Print the figures of one process and of several."""
+    results = {}
     with tempfile.TemporaryDirectory() as scratch:
         for n in (1, args.processes):
             out = Path(scratch) / f"{n}.npz"
-            command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}", __file__, *sys.argv[1:], "--out", str(out)]
+            torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
+            command = [*torchrun, __file__, *sys.argv[1:], "--out", str(out)]
             subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-            figures[n] = read_arrays(out)
-    one, several = figures.values()
-    print(json.dumps({
-        "seconds": {n: round(float(of["seconds"]), 2) for n, of in figures.items()},
+            results[n] = read_arrays(out)
+    one, several = results.values()
+    difference = max(np.abs(one[side] - several[side]).max() for side in ("h_user", "h_item"))
+    figures = {
+        "seconds": {n: round(float(of["seconds"]), 2) for n, of in results.items()},
         "times faster": round(float(one["seconds"] / several["seconds"]), 2),
-        "largest difference of a vector's entry": float(max(np.abs(one[side] - several[side]).max() for side in ("h_user", "h_item"))),
+        "largest difference of a vector's entry": float(difference),
         "users, movies, interactions": one["shape"].tolist(),
         "epochs": args.epochs,
-    }, indent=1))  # fmt: skip
+    }
+    print(json.dumps(figures, indent=1))
 
 
 def run(args: argparse.Namespace) -> None:
-    """One of the processes of a run."""
+    """Train, in one of the processes."""
     params = _bench.bench_params([*args.set, f"epochs={args.epochs}"])
-    ranks = join("cpu", 1)
-    arrays = stored_graph(read_arrays(args.graph))
-    train, graph = train_matrix(arrays), Graph(arrays, ranks=ranks)
-    # In the place of validation, whose ranking is a part of an epoch; it holds what is left out of rankings, and chooses nothing.
-    asked = train.copy()
-    asked.data[:] = np.random.default_rng(1).random(asked.nnz) < 0.1
-    asked.eliminate_zeros()
-    model = LightGCN(graph, spectral_start(train, params["embedding_dim"], params["seed"]), params["n_layers"])
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # torch imports a second's worth of modules at the first optimiser
-    ranks.total(0.0)  # all are here
+    group = join("cpu", 1)
+    arrays = GraphArrays.from_stored(read_arrays(args.graph))
+    train, graph = arrays.binary_matrix(), Graph(arrays, group=group)
+    # In place of validation, whose ranking is a part of each epoch. They are left out of rankings, and choose nothing.
+    ranked = train.copy()
+    ranked.data[:] = np.random.default_rng(1).random(ranked.nnz) < 0.1
+    ranked.eliminate_zeros()
+    model = LightGCN(graph, spectral_embeddings(train, params.embedding_dim, params.seed), params.n_layers)
+    import_optimisers()
+    group.concat(np.zeros(1))  # waits for all
     began = time.perf_counter()
-    fit(model, train, asked, Settings(**{name: params[name] for name in Settings._fields}))
+    LightGCNTraining(model, train, ranked, params).run()
     seconds = time.perf_counter() - began
     with torch.no_grad():
         h_user, h_item = model()
-    h_user = ranks.rows(h_user)
-    if ranks.leads:
-        write_arrays(args.out, seconds=seconds, h_user=h_user.numpy(), h_item=h_item.numpy(), shape=np.array([*train.shape, train.nnz]))
+    h_user, shape = group.rows(h_user), np.array([*train.shape, train.nnz])
+    if group.leads:
+        write_arrays(args.out, seconds=seconds, h_user=h_user.numpy(), h_item=h_item.numpy(), shape=shape)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"processes: {error}")

@@ -1,11 +1,11 @@
-"""What the pipeline costs as the data grow: python benchmarks/scale.py --sizes 1,3,10,32
+"""The cost of the pipeline by data size: python benchmarks/scale.py --sizes 1,3,10,32
 
-For each size, in millions of interactions: makes a data set (synthetic.py), copies the project's tracked files, runs each stage of dvc.yaml
-there as its own process, and measures wall time, CPU time and peak memory. How good the recommendations are stands beside it: NDCG@20 on test
-of the model, of the baselines, and of the true preferences, the best that any model can do.
+For each size, in millions of interactions: generates a data set (synthetic.py), copies the project's tracked files,
+runs each stage of dvc.yaml there as a process of its own, and measures wall time, CPU time and peak memory. Beside the
+cost stands the quality: NDCG@20 on test of the model, of the baselines, and of the true preferences, an upper bound.
 
-Prints tables in Markdown, and draws plots/scale.png. All figures go to a JSON file after each stage, so that nothing is lost with a size that fails;
---from FILE prints and draws it again. A size that is measured again replaces its figures there.
+Prints tables in Markdown and draws plots/scale.png. All figures are written to a JSON file after each stage, so that
+none are lost if a size fails; --from FILE prints and draws them again. Measuring a size again replaces its figures.
 """
 
 import argparse
@@ -17,25 +17,26 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import _bench
 from ruamel.yaml import YAML
 
-from movierec.errors import UserError
-from movierec.params import read_yaml
-from movierec.storage import write_json
+from movierec.utils.errors import UserError
+from movierec.utils.params import read_yaml
+from movierec.utils.storage import write_json
 
 SEED = 1  # of the data
-SAMPLE = 3000  # users whose true preferences are ranked
+SAMPLE = 3000  # users in the evaluation of the true preferences
 
 
 def measured(command: list[str], folder: Path, log: Path) -> dict[str, Any]:
-    """Run a command to its end: what it cost, and under `failed` why, if it did.
+    """The cost of a command, and under `failed` the reason if it fails.
 
-    Peak memory is the resident memory of the largest process of those that the command consists of. Linux lets it begin with that of the
-    process that starts the command; so nothing large may be loaded here.
+    Peak memory is the resident memory of the largest process of the command. Linux starts it at that of the process
+    that runs the command, so nothing large may be loaded here.
     """
     began = time.monotonic()
     with log.open("w") as out:
@@ -49,44 +50,56 @@ def measured(command: list[str], folder: Path, log: Path) -> dict[str, Any]:
         "memory_gb": round(usage.ru_maxrss * unit / 1e9, 3),
     }
     if code:
-        last = (log.read_text(errors="replace").strip().splitlines() or [""])[-1]
-        cost["failed"] = f"killed by signal {-code}, perhaps for want of memory" if code < 0 else last[:300]
+        last = last_line(log.read_text(errors="replace"))[:300]
+        cost["failed"] = f"killed by signal {-code}, perhaps out of memory" if code < 0 else last
     return cost
 
 
+def last_line(text: str) -> str:
+    """The last line of an output, or an empty one."""
+    return (text.strip().splitlines() or [""])[-1]
+
+
 def copy_project(folder: Path, settings: list[str]) -> None:
-    """The project's tracked files, as they are now, with some params changed."""
+    """Copy the project's tracked files, as they are now, with some params changed."""
     shutil.rmtree(folder, ignore_errors=True)
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=_bench.ROOT, capture_output=True, text=True, check=True).stdout
+    ls_files = ["git", "ls-files", "-z"]
+    listed = subprocess.run(ls_files, cwd=_bench.ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if (_bench.ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_bench.ROOT / name, folder / name)
-    YAML().dump(_bench.bench_params(settings), folder / "params.yaml")
+    YAML().dump(_bench.bench_params(settings).model_dump(), folder / "params.yaml")
 
 
-def measure_size(millions: str, folder: Path, settings: list[str], figures: dict[str, Any], save) -> None:
-    """Measure all stages at one size; `figures` is filled, and `save` is called after each."""
+def measure_size(
+    millions: str, folder: Path, settings: list[str], figures: dict[str, Any], save: Callable[[], None]
+) -> None:
+    """Measure all stages at one size; fills `figures`, and calls `save` after each stage."""
     data, project, log = folder / millions, folder / "project", folder / f"{millions}.log"
     n_interactions = round(float(millions) * 1_000_000)
     figures |= {"interactions": n_interactions, "settings": settings, "project": revision(), "stages": {}}
     if not (data / "ratings.csv").exists():
-        _bench.say(f"{millions} M: making the data")
-        command = [sys.executable, str(_bench.ROOT / "benchmarks/synthetic.py"), str(data), f"--interactions={n_interactions}", f"--seed={SEED}"]
+        _bench.say(f"{millions} M: generating the data")
+        synthetic = [sys.executable, str(_bench.ROOT / "benchmarks/synthetic.py"), str(data)]
+        command = [*synthetic, f"--interactions={n_interactions}", f"--seed={SEED}"]
         figures["generate"] = measured(command, _bench.ROOT, log)
         if "failed" in figures["generate"]:
-            raise UserError(f"{millions} M: the data could not be made: {figures['generate']['failed']}")
+            reason = figures["generate"]["failed"]
+            raise UserError(f"{millions} M: the data could not be generated: {reason}")
     copy_project(project, [*settings, "dataset=path", f"data_path={json.dumps(str(data))}"])
     for name, stage in read_yaml(project / "dvc.yaml")["stages"].items():
         program, *arguments = shlex.split(stage["cmd"])
         cost = measured([sys.executable if program == "python" else program, *arguments], project, log)
         figures["stages"][name] = cost
         save()
-        _bench.say(f"{millions} M: {name}: {cost['seconds']:.1f} s, {cost['memory_gb']:.2f} GB" + (f"; {cost['failed']}" if "failed" in cost else ""))
-        if "failed" in cost:
+        failed = f"; {cost['failed']}" if "failed" in cost else ""
+        _bench.say(f"{millions} M: {name}: {cost['seconds']:.1f} s, {cost['memory_gb']:.2f} GB{failed}")
+        if failed:
             return
-    done = subprocess.run([sys.executable, __file__, "--quality-of", project, "--data", data], capture_output=True, text=True)
-    figures |= json.loads(done.stdout) if not done.returncode else {"quality_failed": (done.stderr.strip().splitlines() or [""])[-1]}
+    command = [sys.executable, __file__, "--quality-of", project, "--data", data]
+    done = subprocess.run(command, capture_output=True, text=True)
+    figures |= {"quality_failed": last_line(done.stderr)} if done.returncode else json.loads(done.stdout)
     save()
     shutil.rmtree(project)
 
@@ -94,42 +107,53 @@ def measure_size(millions: str, folder: Path, settings: list[str], figures: dict
 def quality(project: Path, data: Path) -> dict[str, Any]:
     """The size of the split, and NDCG@20 on test of the models and of the true preferences."""
     import numpy as np
-    import pandas as pd
+    import scipy.sparse as sp
     import torch
     from synthetic import Truth
 
-    from movierec.interactions import to_csr
-    from movierec.metrics import some_users_to_rank
-    from movierec.ranking import evaluate
-    from movierec.storage import read_json, read_table
+    from movierec.interactions.matrix import to_csr
+    from movierec.ranking.metrics import rankable_users
+    from movierec.ranking.topk import evaluate
+    from movierec.utils.storage import read_table
 
-    truth, split = Truth.load(data / "truth.npz"), project / "data/split"
-    user_index = read_table(split / "users.parquet")["UserID"].to_numpy() - 1
-    item_index = read_table(split / "items.parquet")["MovieID"].to_numpy() - 1
-    train, valid, test = (to_csr(read_table(split / f"{part}.parquet"), len(user_index), len(item_index)) for part in ("train", "valid", "test"))
-    users = some_users_to_rank(test, train)
+    truth, folder = Truth.load(data / "truth.npz"), project / "data"
+    user_index = read_table(folder / "split/users.parquet")["UserID"].to_numpy() - 1
+    item_index = read_table(folder / "split/items.parquet")["MovieID"].to_numpy() - 1
+    shape = len(user_index), len(item_index)
+    parts = ("split/train", "split/valid", "test/test")
+    train, valid, test = (to_csr(read_table(folder / f"{part}.parquet"), *shape) for part in parts)
+    users = rankable_users(test, train, required=True)
     if len(users) > SAMPLE:
-        users = np.sort(np.random.default_rng(0).choice(users, SAMPLE, replace=False))
-    of_sample = to_csr(pd.DataFrame({"user": users, "item": 0}), *test.shape).sum(axis=1) > 0
-    relevant = test.multiply(of_sample).tocsr()
-    ndcg = evaluate(lambda batch: torch.from_numpy(truth.scores(user_index[batch])[:, item_index]), train, train + valid, relevant, [20])["ndcg@20"]
-    sizes = {"users": len(user_index), "movies": len(item_index), "liked": int(train.nnz + valid.nnz + test.nnz)}
-    return sizes | {"ndcg@20": read_json(project / "metrics/test/ndcg@20.json") | {"the truth": ndcg}}
+        users = np.random.default_rng(0).choice(users, SAMPLE, replace=False)
+    in_sample = sp.diags(np.isin(np.arange(shape[0]), users).astype(np.float32))
+    relevant = sp.csr_matrix(in_sample @ test)
+    relevant.eliminate_zeros()
+
+    def scorer(batch: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(truth.scores(user_index[batch])[:, item_index])
+
+    ndcg = json.loads((project / "metrics/test/ndcg@20.json").read_text())
+    ndcg["the truth"] = evaluate(scorer, train, train + valid, relevant, [20])["ndcg@20"]
+    n_positives = int(train.nnz + valid.nnz + test.nnz)
+    return {"users": shape[0], "movies": shape[1], "liked": n_positives, "ndcg@20": ndcg}
 
 
 def revision() -> str:
     """The commit, and whether files differ from it."""
-    return subprocess.run(["git", "describe", "--always", "--dirty"], cwd=_bench.ROOT, capture_output=True, text=True).stdout.strip()
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, cwd=_bench.ROOT, capture_output=True, text=True).stdout.strip()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1,3,10,32", help="millions of interactions (default: 1,3,10,32)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a param other than params.yaml has it")
-    parser.add_argument("--folder", type=Path, default=_bench.ROOT / "data/scale", help="where the data sets go, by size, and the work (default: data/scale)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=_bench.HELP_OF_SET)
+    folder_help = "for the data sets, by size, and the copy of the project (default: data/scale)"
+    parser.add_argument("--folder", type=Path, default=_bench.ROOT / "data/scale", help=folder_help)
     parser.add_argument("--figure", type=Path, default=_bench.ROOT / "plots/scale.png", help="default: plots/scale.png")
     parser.add_argument("--json", type=Path, help="default: scale.json in the folder")
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing: print and draw what this JSON file holds")
+    from_help = "measure nothing; print and draw the results of this JSON file"
+    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help=from_help)
     parser.add_argument("--quality-of", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -141,7 +165,7 @@ def main() -> None:
     if args.source or path.exists():
         results = read_results(args.source or path)
     if not args.source:
-        _bench.bench_params(args.set)  # an error now, not after the data are made
+        _bench.bench_params(args.set)  # an error now, not after the data are generated
         folder.mkdir(parents=True, exist_ok=True)
         for millions in sorted({f"{size:g}" for size in numbers(args.sizes)}, key=float):
             figures = results["sizes"][millions] = {}
@@ -149,7 +173,7 @@ def main() -> None:
                 measure_size(millions, folder, args.set, figures, lambda: write_json(results, path))
             except UserError as error:
                 _bench.say(str(error))
-    # Here, and not above: what this process has loaded would count as the stages' memory.
+    # Here and not above: what this process has loaded would count as the memory of the stages.
     from _scale_report import draw, tables
 
     print(tables(results))
@@ -157,7 +181,7 @@ def main() -> None:
 
 
 def numbers(text: str) -> list[float]:
-    """'1,3' as numbers above 0."""
+    """'1,3' as positive numbers."""
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
@@ -168,19 +192,21 @@ def numbers(text: str) -> list[float]:
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """What an earlier run has measured."""
+    """The results of an earlier run."""
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
         results["machine"], results["sizes"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} holds no results of this benchmark ({' '.join(str(error).split())}).") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} has no results of this benchmark ({reason}).") from None
     return results
 
 
 def machine() -> dict[str, Any]:
-    """What ran it."""
+    """The machine, for the results."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"cores": os.cpu_count(), "memory_gb": round(memory / 1e9, 1), "system": platform.platform(), "python": platform.python_version()}
+    system = {"system": platform.platform(), "python": platform.python_version()}
+    return {"cores": os.cpu_count(), "memory_gb": round(memory / 1e9, 1)} | system
 
 
 if __name__ == "__main__":

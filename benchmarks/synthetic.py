@@ -1,15 +1,15 @@
-"""Interactions at any size, with known preferences: python benchmarks/synthetic.py OUT --interactions 1000000
+"""Synthetic interactions of any size, with known preferences: python benchmarks/synthetic.py OUT --interactions 1000000
 
-Writes what ml-32m is made of, ratings.csv and movies.csv, and truth.npz, what the true preferences are made of. No data set that may be
-passed on has the sizes at which a pipeline begins to hurt, and none says what its users would have liked; here both are known.
+Writes ratings.csv and movies.csv, the files of ml-32m, and truth.npz, the true preferences. No data set that may be
+redistributed is as large as those that strain a pipeline, and none comes with the preferences of its users.
 
-A user u rates movie i with a probability that is proportional to
+A user u rates movie i with a probability proportional to
 
     popularity_i * exp(BETA * min(t_u . v_i, CEILING))                      t_u, v_i: unit vectors of taste
 
-each movie at most once: draws one by one, those that repeat an earlier one dropped. A movie's taste lies near its genres', a user's near
-that of some movies. Popularity has MovieLens' long tail, longer for larger catalogues; users have at least 20 ratings, and lognormally many more.
-Ratings have MovieLens' shares, and are higher for movies of the user's taste.
+each movie at most once: draws one by one, in which repeats are dropped. A movie's taste is near its genres', a user's
+near that of a few movies. Popularity has MovieLens' long tail, longer for larger catalogues; users have at least 20
+ratings, and a lognormal number beyond. Ratings have MovieLens' shares, and are higher for movies of the user's taste.
 
 Users are drawn in blocks, so that memory does not grow with the interactions. The same arguments give the same bytes.
 """
@@ -26,28 +26,26 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from scipy.special import ndtri
 
-from movierec.errors import UserError
-from movierec.storage import read_arrays, write_arrays, write_whole
+from movierec.utils.errors import UserError
+from movierec.utils.storage import read_arrays, replacing, write_arrays
 
 # Interactions, users and movies of MovieLens 100K, 1M and 32M; log-linear between them, and beyond.
 SHAPES = np.array([(100_000, 943, 1_682), (1_000_000, 6_040, 3_706), (32_000_000, 200_948, 84_432)])
-# Shares of the movies, in the CSV releases (ml-latest-small, 2018).
-GENRES = {
-    "Action": 0.19, "Adventure": 0.13, "Animation": 0.06, "Children": 0.07, "Comedy": 0.39, "Crime": 0.12, "Documentary": 0.05, "Drama": 0.45,
-    "Fantasy": 0.08, "Film-Noir": 0.01, "Horror": 0.10, "Musical": 0.03, "Mystery": 0.06, "Romance": 0.16, "Sci-Fi": 0.10, "Thriller": 0.19,
-    "War": 0.04, "Western": 0.02,
-}  # fmt: skip
-# Shares of the ratings 0.5, 1.0 .. 5.0, in the same.
+# The share of the movies that have each genre, in the CSV releases (ml-latest-small, 2018).
+GENRES = {"Action": 0.19, "Adventure": 0.13, "Animation": 0.06, "Children": 0.07, "Comedy": 0.39, "Crime": 0.12}
+GENRES |= {"Documentary": 0.05, "Drama": 0.45, "Fantasy": 0.08, "Film-Noir": 0.01, "Horror": 0.10, "Musical": 0.03}
+GENRES |= {"Mystery": 0.06, "Romance": 0.16, "Sci-Fi": 0.10, "Thriller": 0.19, "War": 0.04, "Western": 0.02}
+# The shares of the ratings 0.5, 1.0 .. 5.0, in the same release.
 RATING_SHARES = np.array([0.014, 0.028, 0.018, 0.075, 0.055, 0.199, 0.130, 0.266, 0.085, 0.130])
 RATINGS = pa.array([f"{half / 2}" for half in range(1, 11)])
 
 DIM = 12  # of the vectors of taste
-BETA = 7.0  # how much taste decides
-CEILING = 0.7  # a movie of more like taste than this is no likelier
-OWN_TASTE = 1.0  # of a movie, beside its genres'
-NEAR_MOVIES = 3  # that a user's taste is the mean of, about
+BETA = 7.0  # weight of taste in the probability
+CEILING = 0.7  # the cosine of taste above which a movie becomes no likelier
+OWN_TASTE = 1.0  # weight of a movie's own taste beside its genres'
+NEAR_MOVIES = 3  # whose mean, approximately, is a user's taste
 MIN_DEGREE = 20  # ratings of a user, as in MovieLens
-DEGREE_SIGMA = 1.2  # of the logarithm of what is beyond that
+DEGREE_SIGMA = 1.2  # deviation of the logarithm of the ratings beyond that
 MAX_SHARE = 1 / 3  # of the movies that one user rates
 TASTE_IN_RATING = 0.5  # correlation of a rating with the user's taste for the movie
 URN = 2**24  # slots
@@ -57,7 +55,7 @@ DAY = 86_400  # seconds
 
 
 class Truth(NamedTuple):
-    """What decides who rates what. User and movie of index n have the id n + 1."""
+    """The true preferences. The user and the movie of index n have the id n + 1."""
 
     log_popularity: np.ndarray  # (n_movies,) float32
     movie_tastes: np.ndarray  # (n_movies, DIM) float32, unit length
@@ -68,47 +66,52 @@ class Truth(NamedTuple):
         return cls(**read_arrays(path))
 
     def scores(self, users: np.ndarray) -> np.ndarray:
-        """The logarithm of true preferences, but for a constant of each user: (n,) indices to (n, n_movies) float32."""
+        """The logarithms of preferences, up to a constant per user: (n,) indices to (n, n_movies) float32."""
         return self.log_popularity + taste(self.user_tastes[users] @ self.movie_tastes.T)
 
 
 def taste(cosines: np.ndarray) -> np.ndarray:
-    """What likeness of taste adds to the logarithm of a preference."""
+    """The part of taste in the logarithm of a preference."""
     return np.float32(BETA) * np.minimum(cosines, np.float32(CEILING))
 
 
-def generate(folder: Path, n_interactions: int, seed: int, n_users: int | None = None, n_movies: int | None = None) -> None:
+def generate(
+    folder: Path, n_interactions: int, seed: int, n_users: int | None = None, n_movies: int | None = None
+) -> None:
     """Write ratings.csv, movies.csv and truth.npz.
 
     Args:
-        folder: where to.
+        folder: the folder to write to.
         n_interactions: rows of ratings.csv, exactly.
-        seed: another one gives other movies, users and interactions.
-        n_users: those of a MovieLens of this size unless told.
+        seed: of movies, users and interactions.
+        n_users: None for those of a MovieLens release of this size.
         n_movies: likewise.
 
     Raises:
-        UserError: so many interactions cannot be had from so many users and movies.
+        UserError: the users and movies cannot have this number of interactions.
     """
     usual = usual_shape(n_interactions)
     n_users, n_movies = n_users or usual[0], n_movies or usual[1]
     rng = np.random.default_rng(seed)
     has_genre = random_genres(rng, n_movies)  # (n_movies, n_genres)
-    movie_tastes = unit(unit(has_genre @ rng.standard_normal((len(GENRES), DIM))) + OWN_TASTE * unit(rng.standard_normal((n_movies, DIM))))
+    of_genres = unit(has_genre @ rng.standard_normal((len(GENRES), DIM)))
+    movie_tastes = unit(of_genres + OWN_TASTE * unit(rng.standard_normal((n_movies, DIM))))
     near = movie_tastes[rng.integers(0, n_movies, (NEAR_MOVIES, n_users))].sum(axis=0)
     user_tastes = unit(near + unit(rng.standard_normal((n_users, DIM))))
     slots = slots_in_urn(rng, n_movies)
     degrees = user_degrees(rng, n_interactions, n_users, n_movies)
-    truth = Truth(np.log(slots).astype(np.float32), movie_tastes.astype(np.float32), user_tastes.astype(np.float32))
+    truth = Truth(*(of.astype(np.float32) for of in (np.log(slots), movie_tastes, user_tastes)))
 
     years = 2023 - (108 * rng.beta(1.2, 4, n_movies)).astype(int)
-    write_whole(folder / "movies.csv", lambda path: write_movies(path, has_genre, years))
+    with replacing(folder / "movies.csv") as partial:
+        write_movies(partial, has_genre, years)
     write_arrays(folder / "truth.npz", **truth._asdict())
-    write_whole(folder / "ratings.csv", lambda path: write_ratings(path, blocks(truth, slots, degrees, seed)))
+    with replacing(folder / "ratings.csv") as partial:
+        write_ratings(partial, blocks(truth, slots, degrees, seed))
 
 
 def usual_shape(n_interactions: int) -> tuple[int, int]:
-    """How many users and movies a MovieLens of so many interactions has."""
+    """The number of users and of movies of a MovieLens release with this many interactions."""
     (n_1, *shape_1), (n_2, *shape_2) = SHAPES[:2] if n_interactions < SHAPES[1, 0] else SHAPES[1:]
     along = np.log(n_interactions / n_1) / np.log(n_2 / n_1)
     users, movies = np.rint(np.array(shape_1) * (np.array(shape_2) / shape_1) ** along).astype(int).tolist()
@@ -121,7 +124,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def random_genres(rng: np.random.Generator, n_movies: int) -> np.ndarray:
-    """Each movie's genres, one at least: (n_movies, n_genres) bool."""
+    """The genres of each movie, at least one: (n_movies, n_genres) bool."""
     shares = np.array(list(GENRES.values()))
     has_genre = rng.random((n_movies, len(GENRES))) < shares
     without = np.flatnonzero(~has_genre.any(axis=1))
@@ -130,9 +133,10 @@ def random_genres(rng: np.random.Generator, n_movies: int) -> np.ndarray:
 
 
 def slots_in_urn(rng: np.random.Generator, n_movies: int) -> np.ndarray:
-    """Popularity, as slots of an urn from which movies are drawn: (n_movies,) int64, 1 or more each, about `URN` together.
+    """Popularity, as slots of an urn that movies are drawn from: (n_movies,) int64, at least 1, about `URN` in all.
 
-    By rank, as a share q of all movies: exp(-a q^0.4 - b q^4). From the catalogue of 1M to that of 32M, a grows and b vanishes.
+    By rank, as a share q of all movies: exp(-a q^0.4 - b q^4). From the catalogue of 1M to that of 32M, a grows and b
+    vanishes.
     """
     growth = np.interp(np.log(n_movies), np.log(SHAPES[1:, 2]), [0, 1])
     a, b = 6.3 + 7.2 * growth, 2.3 - 3.8 * growth
@@ -142,16 +146,17 @@ def slots_in_urn(rng: np.random.Generator, n_movies: int) -> np.ndarray:
 
 
 def user_degrees(rng: np.random.Generator, n_interactions: int, n_users: int, n_movies: int) -> np.ndarray:
-    """How many movies each user rates: (n_users,) int64 with the sum `n_interactions`.
+    """The number of movies that each user rates: (n_users,) int64, `n_interactions` in all.
 
     Raises:
-        UserError: it would be fewer than `MIN_DEGREE` on average, or more than `MAX_SHARE` of the movies.
+        UserError: the mean would be below `MIN_DEGREE`, or above `MAX_SHARE` of the movies.
     """
     most = int(MAX_SHARE * n_movies)
     if not MIN_DEGREE * n_users <= n_interactions <= most * n_users:
+        possible = f"{MIN_DEGREE * n_users:,} to {most * n_users:,} interactions, not {n_interactions:,}"
         raise UserError(
-            f"{n_users:,} users and {n_movies:,} movies can have {MIN_DEGREE * n_users:,} to {most * n_users:,} interactions, not {n_interactions:,}: "
-            f"each user rates {MIN_DEGREE} movies or more, and at most a third of all."
+            f"{n_users:,} users and {n_movies:,} movies can have {possible}: each user rates at least {MIN_DEGREE} "
+            "movies, and at most a third of all."
         )
     more = rng.lognormal(sigma=DEGREE_SIGMA, size=n_users)
     low, high = 0.0, most / more.min()
@@ -167,21 +172,22 @@ def user_degrees(rng: np.random.Generator, n_interactions: int, n_users: int, n_
 
 
 def blocks(truth: Truth, slots: np.ndarray, degrees: np.ndarray, seed: int) -> Iterator[pa.RecordBatch]:
-    """The rows of ratings.csv, of some users at a time, by user and movie."""
+    """The rows of ratings.csv, sorted by user and movie, in blocks of users."""
     urn = np.repeat(np.arange(len(slots), dtype=np.int32), slots)
     for begin in range(0, len(degrees), BLOCK):
         rng = np.random.default_rng((seed, begin))
         of_block = degrees[begin : begin + BLOCK]
         users, movies = draw(rng, urn, truth.user_tastes[begin : begin + BLOCK], truth.movie_tastes, of_block)
         cosine = cosines(truth.user_tastes[begin + users], truth.movie_tastes[movies])
-        if not begin:  # the first block tells what is usual among movies that are rated
+        if not begin:  # the first block gives what is usual among rated movies
             mean, deviation = cosine.mean(), cosine.std()
-        yield pa.record_batch({
+        columns = {
             "userId": pa.array((begin + users + 1).astype(np.int32)),
             "movieId": pa.array((movies + 1).astype(np.int32)),
             "rating": RATINGS.take(pa.array(random_ratings(rng, (cosine - mean) / deviation))),
             "timestamp": pa.array(random_times(rng, of_block, users)),
-        })  # fmt: skip
+        }
+        yield pa.record_batch(columns)
 
 
 def cosines(these: np.ndarray, those: np.ndarray) -> np.ndarray:
@@ -189,39 +195,42 @@ def cosines(these: np.ndarray, those: np.ndarray) -> np.ndarray:
     return np.einsum("nd,nd->n", these, those)
 
 
-def draw(rng: np.random.Generator, urn: np.ndarray, user_tastes: np.ndarray, movie_tastes: np.ndarray, degrees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Different movies for each of some users, by rejection: drawn by popularity, and taken with a probability that taste gives.
+def draw(
+    rng: np.random.Generator, urn: np.ndarray, user_tastes: np.ndarray, movie_tastes: np.ndarray, degrees: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct movies for each of some users, by rejection: drawn by popularity, accepted by taste.
 
-    Each round asks, for the users who lack some, for about as many as should do, given how many of the last were of use.
+    Each round draws, for the users who lack some, about as many as should suffice by the acceptance of the last round.
 
     Returns:
-        users (n,) int64, from 0 in the block, ascending, and movies (n,) int64, ascending for each user; n is the sum of `degrees`.
+        users (n,) int64, from 0 in the block, ascending, and movies (n,) int64, ascending for each user; n is the sum
+        of `degrees`.
     """
     n_users, n_movies = len(degrees), len(movie_tastes)
     held = np.empty(0, dtype=np.int64)  # user * n_movies + movie, ascending
     lacks, useful = degrees.copy(), np.full(n_users, 0.2)
     while lacks.any():
-        asked = np.where(lacks > 0, np.minimum(1.1 * lacks / useful + 4, 50_000).astype(np.int64), 0)
-        users = np.repeat(np.arange(n_users), asked)
+        drawn = np.where(lacks > 0, np.minimum(1.1 * lacks / useful + 4, 50_000).astype(np.int64), 0)
+        users = np.repeat(np.arange(n_users), drawn)
         movies = urn[rng.integers(0, len(urn), len(users), dtype=np.uint32)]
         odds = np.exp(taste(cosines(user_tastes[users], movie_tastes[movies])) - np.float32(BETA * CEILING))
-        taken = np.flatnonzero(rng.random(len(users), dtype=np.float32) < odds)
-        users, pairs = users[taken], users[taken] * n_movies + movies[taken]
+        accepted = np.flatnonzero(rng.random(len(users), dtype=np.float32) < odds)
+        users, pairs = users[accepted], users[accepted] * n_movies + movies[accepted]
         first = firsts(pairs, held)
         users, pairs = users[first], pairs[first]
         # No more than the user lacks, in the order of drawing.
         new = np.bincount(users, minlength=n_users)
         place = np.arange(len(users)) - np.repeat(np.cumsum(new) - new, new)
         held = np.sort(np.concatenate([held, pairs[place < lacks[users]]]))
-        useful = np.maximum(new / np.maximum(asked, 1), 1e-3)
+        useful = np.maximum(new / np.maximum(drawn, 1), 1e-3)
         lacks = degrees - np.bincount(held // n_movies, minlength=n_users)
     return np.divmod(held, n_movies)
 
 
 def firsts(pairs: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Where `pairs` has a value for the first time that `held` (ascending) does not have, ascending."""
+    """The places of the first occurrences in `pairs` of values that are not in `held` (ascending), ascending."""
     bits = len(pairs).bit_length()
-    both = np.sort(pairs << bits | np.arange(len(pairs)))  # sorting the two in one number is faster than argsort
+    both = np.sort(pairs << bits | np.arange(len(pairs)))  # value and place in one number: faster than argsort
     value, where = both >> bits, both & ((1 << bits) - 1)
     new = np.diff(value, prepend=-1) != 0
     if len(held):
@@ -233,7 +242,8 @@ def random_ratings(rng: np.random.Generator, fit: np.ndarray) -> np.ndarray:
     """Ratings with MovieLens' shares.
 
     Args:
-        fit: (n,) float32, how well the movies fit the users' taste, standardised.
+        rng: of the noise.
+        fit: (n,) float32, the cosine of the movie's taste and the user's, standardised.
 
     Returns:
         (n,) int64, indices of `RATINGS`.
@@ -244,11 +254,12 @@ def random_ratings(rng: np.random.Generator, fit: np.ndarray) -> np.ndarray:
 
 
 def random_times(rng: np.random.Generator, degrees: np.ndarray, users: np.ndarray) -> np.ndarray:
-    """When each row was rated: most on the user's first day, the others in later sessions of an hour.
+    """The time of each row: most on the user's first day, the others in later sessions of an hour.
 
     Args:
+        rng: of the times.
         degrees: (n_users,), rows of each user of the block.
-        users: (n,), whose row it is, ascending.
+        users: (n,), the user of each row, ascending.
 
     Returns:
         (n,) int64, seconds since 1970.
@@ -263,20 +274,21 @@ def random_times(rng: np.random.Generator, degrees: np.ndarray, users: np.ndarra
 
 
 def write_movies(path: Path, has_genre: np.ndarray, years: np.ndarray) -> None:
-    """movies.csv."""
+    """Write movies.csv."""
     names = np.array(list(GENRES))
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("movieId,title,genres\n")
-        for movie, (genres, year) in enumerate(zip(has_genre, years), 1):
+        for movie, (genres, year) in enumerate(zip(has_genre, years, strict=True), 1):
             file.write(f"{movie},Movie {movie} ({year}),{'|'.join(names[genres])}\n")
 
 
 def write_ratings(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
-    """ratings.csv, batch by batch."""
+    """Write ratings.csv in batches."""
     first = next(batches)
+    options = pa_csv.WriteOptions(include_header=False, quoting_style="none")
     with path.open("wb") as file:
-        file.write(b"userId,movieId,rating,timestamp\n")  # without the quotes that the writer would give them
-        with pa_csv.CSVWriter(file, first.schema, write_options=pa_csv.WriteOptions(include_header=False, quoting_style="none")) as writer:
+        file.write(b"userId,movieId,rating,timestamp\n")  # the writer would quote them
+        with pa_csv.CSVWriter(file, first.schema, write_options=options) as writer:
             writer.write_batch(first)
             for batch in batches:
                 writer.write_batch(batch)
@@ -286,9 +298,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="OUT", help="the folder to write to")
     parser.add_argument("--interactions", type=int, default=1_000_000, help="rows of ratings.csv (default: 1000000)")
-    parser.add_argument("--users", type=int, help="default: as many as a MovieLens of this size has")
+    parser.add_argument("--users", type=int, help="default: as many as in a MovieLens release of this size")
     parser.add_argument("--movies", type=int, help="likewise")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="default: 1")
     args = parser.parse_args()
     generate(args.folder, args.interactions, args.seed, args.users, args.movies)
     print(f"{args.folder}: ratings.csv, movies.csv and truth.npz, {args.interactions:,} interactions")

@@ -1,13 +1,15 @@
-"""What the best k of all movies for all users cost, exactly and with indexes: python benchmarks/top_k.py
+"""The cost of the best k movies for all users, by exact search and by indexes: python benchmarks/top_k.py
 
-The project's own search (exact, in chunks of users, without what each has seen) against faiss's exact one, its two usual approximate indexes, and usearch.
-faiss and usearch are no part of the project (benchmarks/peers-requirements.txt pins them); what is missing is left out, and said.
+Compares the project's own search (exact, in chunks of users, without their seen movies) with faiss's exact one, its two
+usual approximate indexes, and usearch. faiss and usearch are not part of the project (benchmarks/peers-requirements.txt
+pins them); if one is missing, it is left out with a message.
 
-Vectors are made up, of the structure that a trained model's have: unit vectors of movies around centres, a few of which are large, and users near
-the mean of some movies. Uniformly random ones would be harder for every index than any real data.
+The vectors are synthetic, with the structure of a trained model's: unit vectors of movies around centres, a few of
+which are large, and users near the mean of some movies. Uniformly random ones would be harder for any index than real
+data.
 
-Indexes do not leave out what a user has seen: to serve a user who has seen s movies, one asks for k + s. Here they are asked for k, and their recall is
-against exact search that leaves out nothing either.
+The indexes do not leave out seen movies: for a user who has seen s movies, an application asks for k + s. Here they are
+asked for k, and their recall is against exact search that leaves out none either.
 """
 
 import argparse
@@ -20,13 +22,22 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from movierec.errors import UserError
-from movierec.ranking import DotScorer, top_k
+from movierec.ranking.topk import DotScorer, top_k
+from movierec.utils.errors import UserError
 
 CENTRES, NEAR_MOVIES = 300, 3
 NEIGHBOURS = 32  # of each vector in an HNSW graph
-EFFORTS = (40, 160)  # candidates kept while walking it
-PROBES = (16, 64)  # of IVF's cells, looked through for a query
+EFFORTS = (40, 160)  # candidates kept during an HNSW search
+PROBES = (16, 64)  # cells of IVF searched per query
+OPTIONS = (
+    ("users", 200_948, "as in ml-32m"),
+    ("movies", 84_432, "as in ml-32m"),
+    ("dim", 64, "dimensions of the vectors"),
+    ("k", 20, "movies per user"),
+    ("seen", 160, "seen movies per user"),
+    ("sample", 0, "users to search for; the seconds for all are in proportion (0: all)"),
+    ("threads", 0, "0: one per core"),
+)
 
 
 def clustered(n_users: int, n_movies: int, dim: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +48,8 @@ def clustered(n_users: int, n_movies: int, dim: int, rng: np.random.Generator) -
 
     size = 1 / np.arange(1, CENTRES + 1)  # Zipf
     centres = unit(rng.standard_normal((CENTRES, dim)))
-    movies = unit(centres[rng.choice(CENTRES, n_movies, p=size / size.sum())] + unit(rng.standard_normal((n_movies, dim))))
+    nearest = centres[rng.choice(CENTRES, n_movies, p=size / size.sum())]
+    movies = unit(nearest + unit(rng.standard_normal((n_movies, dim))))
     near = movies[rng.integers(0, n_movies, (NEAR_MOVIES, n_users))].mean(axis=0)
     return unit(near + 0.5 * unit(rng.standard_normal((n_users, dim)))), movies
 
@@ -45,44 +57,47 @@ def clustered(n_users: int, n_movies: int, dim: int, rng: np.random.Generator) -
 def random_seen(n_users: int, n_movies: int, each: int, rng: np.random.Generator) -> sp.csr_matrix:
     """About `each` movies for each user: (n_users, n_movies)."""
     rows = np.repeat(np.arange(n_users), each)
-    seen = sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, rng.integers(0, n_movies, len(rows)))), shape=(n_users, n_movies))
+    ones, columns = np.ones(len(rows), dtype=np.float32), rng.integers(0, n_movies, len(rows))
+    seen = sp.csr_matrix((ones, (rows, columns)), shape=(n_users, n_movies))
     seen.sum_duplicates()
     return seen
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default, what in (
-        ("users", 200_948, "as ml-32m has"), ("movies", 84_432, "as ml-32m has"), ("dim", 64, "numbers per vector"), ("k", 20, "movies per user"),
-        ("seen", 160, "movies that each user has seen"), ("sample", 0, "users to ask for; the seconds for all are in proportion (0: all)"),
-        ("threads", 0, "0: as many as there are cores"),
-    ):  # fmt: skip
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default: {default})")
+    for name, default, description in OPTIONS:
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{description} (default: {default})")
     args = parser.parse_args()
-    if min(args.users, args.movies, args.dim, args.k) < 1 or min(args.seen, args.sample, args.threads) < 0 or args.k > args.movies:
-        raise UserError("--users, --movies, --dim and --k must be 1 or more, --k at most --movies, and no number below 0.")
+    positive, others = (args.users, args.movies, args.dim, args.k), (args.seen, args.sample, args.threads)
+    if min(positive) < 1 or min(others) < 0 or args.k > args.movies:
+        least = "--users, --movies, --dim and --k must be at least 1, --k at most --movies"
+        raise UserError(f"{least}, and no number below 0.")
     if args.threads:
         torch.set_num_threads(args.threads)
     threads = torch.get_num_threads()
-    n_asked = min(args.sample or args.users, args.users)
+    n_queries = min(args.sample or args.users, args.users)
     rng = np.random.default_rng(0)
-    queries, vectors = clustered(n_asked, args.movies, args.dim, rng)
-    print(f"{args.users:,} users, {args.movies:,} movies, {args.dim} numbers each, k {args.k}; threads: {threads}; asked for {n_asked:,} users\n")
+    queries, vectors = clustered(n_queries, args.movies, args.dim, rng)
+    sizes = f"{args.users:,} users, {args.movies:,} movies, {args.dim} dimensions, k {args.k}; threads: {threads}"
+    print(f"{sizes}; searched for {n_queries:,} users\n")
     print(f"| search | built in, s | all users, s | users per s | recall@{args.k} |\n|---|---|---|---|---|", flush=True)
 
-    def row(name: str, built: float, search: Callable[[], np.ndarray], wanted: np.ndarray | None) -> np.ndarray:
-        """Time a search, print its row, and return what it found: (n_asked, k)."""
+    def row(name: str, built: float, search: Callable[[], np.ndarray], exact: np.ndarray | None) -> np.ndarray:
+        """Time a search, print its row, and return its result, (n_queries, k)."""
         began = time.perf_counter()
         found = search()
-        rate = n_asked / (time.perf_counter() - began)
-        recall = 1.0 if wanted is None else np.mean([len(np.intersect1d(one, other)) / args.k for one, other in zip(found, wanted)])
+        rate = n_queries / (time.perf_counter() - began)
+        recall = 1.0
+        if exact is not None:
+            recall = np.mean([len(np.intersect1d(*of)) / args.k for of in zip(found, exact, strict=True)])
         print(f"| {name} | {built:.1f} | {args.users / rate:,.1f} | {rate:,.0f} | {recall:.3f} |", flush=True)
         return found
 
-    scorer, everyone = DotScorer(torch.from_numpy(queries), torch.from_numpy(vectors)), np.arange(n_asked)
-    seen = random_seen(n_asked, args.movies, args.seen, rng)
-    row("`ranking.top_k`, exact, without what they have seen", 0, lambda: top_k(scorer, everyone, seen, args.k)[0], None)
-    exact = row("`ranking.top_k`, exact", 0, lambda: top_k(scorer, everyone, sp.csr_matrix(seen.shape), args.k)[0], None)
+    scorer, users = DotScorer(torch.from_numpy(queries), torch.from_numpy(vectors)), np.arange(n_queries)
+    seen = random_seen(n_queries, args.movies, args.seen, rng)
+    row("`topk.top_k`, exact, without seen movies", 0, lambda: top_k(scorer, users, seen, args.k)[0], None)
+    none = sp.csr_matrix(seen.shape)
+    exact = row("`topk.top_k`, exact", 0, lambda: top_k(scorer, users, none, args.k)[0], None)
     for library, rows in (("faiss", faiss_rows), ("usearch", usearch_rows)):
         try:
             rows(queries, vectors, args.k, threads, lambda name, built, search: row(name, built, search, exact))
@@ -105,30 +120,34 @@ def faiss_rows(queries: np.ndarray, vectors: np.ndarray, k: int, threads: int, r
 
     flat = faiss.IndexFlatIP(dim)
     row("faiss, exact", built(flat), lambda: flat.search(queries, k)[1])
-    cells = max(1, min(round(4 * len(vectors) ** 0.5), len(vectors) // 39))  # 39: what faiss wants at least, to learn a cell
+    cells = max(1, min(round(4 * len(vectors) ** 0.5), len(vectors) // 39))  # faiss asks for 39 vectors per cell
     ivf = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, cells, product)
-    took = built(ivf)
+    seconds = built(ivf)
     for probes in PROBES:
         ivf.nprobe = probes
-        row(f"faiss, IVF, {probes} of {cells} cells", took, lambda: ivf.search(queries, k)[1])
+        row(f"faiss, IVF, {probes} of {cells} cells", seconds, lambda: ivf.search(queries, k)[1])
     hnsw = faiss.IndexHNSWFlat(dim, NEIGHBOURS, product)
-    took = built(hnsw)
+    seconds = built(hnsw)
     for effort in EFFORTS:
         hnsw.hnsw.efSearch = effort
-        row(f"faiss, HNSW, efSearch {effort}", took, lambda: hnsw.search(queries, k)[1])
+        row(f"faiss, HNSW, efSearch {effort}", seconds, lambda: hnsw.search(queries, k)[1])
 
 
 def usearch_rows(queries: np.ndarray, vectors: np.ndarray, k: int, threads: int, row: Callable) -> None:
-    """usearch: HNSW again, by another hand."""
+    """usearch: another implementation of HNSW."""
     from usearch.index import Index
 
     began = time.perf_counter()
     index = Index(ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=NEIGHBOURS)
     index.add(np.arange(len(vectors)), vectors, threads=threads)
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - began
+
+    def search() -> np.ndarray:
+        return np.atleast_2d(index.search(queries, k, threads=threads).keys)
+
     for effort in EFFORTS:
         index.expansion_search = effort
-        row(f"usearch, expansion {effort}", took, lambda: np.atleast_2d(index.search(queries, k, threads=threads).keys))
+        row(f"usearch, expansion {effort}", seconds, search)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """MovieLens as sequences for next_item.py: python benchmarks/write_sequences.py ml-1m.zip sequences.txt
 
-A line per rating, `user item`, users in the order of their ids and each user's movies in the order of time; ratings
-of the same second keep the order of the file. All ratings count, whatever their value.
+Writes a line per rating, `user item`, sorted by UserID and time; ratings of the same second keep the order of the file.
+All ratings count, whatever their value.
 """
 
 import argparse
@@ -11,11 +11,12 @@ from pathlib import Path
 
 import _bench
 
-from movierec.archives import fetch_release
-from movierec.cleaning import clean
-from movierec.errors import UserError
-from movierec.movielens import RELEASES, read_folder
-from movierec.storage import read_table, write_whole
+from movierec.data.cleaning import clean
+from movierec.data.layouts import read_folder
+from movierec.datasets.download import fetch_release
+from movierec.datasets.releases import RELEASES
+from movierec.utils.errors import UserError
+from movierec.utils.storage import read_table, replacing
 
 
 def main() -> None:
@@ -25,7 +26,8 @@ def main() -> None:
     args = parser.parse_args()
     name = args.archive.stem
     if name not in RELEASES:
-        raise UserError(f"{args.archive}: no known release; its name must be one of {', '.join(f'{known}.zip' for known in RELEASES)}.")
+        known = ", ".join(f"{name}.zip" for name in RELEASES)
+        raise UserError(f"{args.archive}: no known release; its name must be one of {known}.")
     if not args.archive.exists():
         raise UserError(f"{args.archive} is missing; it comes from {RELEASES[name].url}.")
     with tempfile.TemporaryDirectory() as folder:
@@ -33,10 +35,13 @@ def main() -> None:
         clean(read_folder(Path(folder)), 0, Path(folder))
         ratings = read_table(Path(folder) / "ratings.parquet").sort_values(["UserID", "Timestamp"], kind="stable")
     lines = ratings[["UserID", "MovieID"]]
-    write_whole(args.sequences, lambda path: lines.to_csv(path, sep=" ", header=False, index=False, lineterminator="\n"))
+    with replacing(args.sequences) as partial:
+        lines.to_csv(partial, sep=" ", header=False, index=False, lineterminator="\n")
+    n_users, n_movies = lines["UserID"].nunique(), lines["MovieID"].nunique()
+    print(f"{args.sequences}: {len(lines):,} interactions of {n_users:,} users with {n_movies:,} movies")
     gaps = ratings.groupby("UserID")["Timestamp"].diff().dropna()
-    print(f"{args.sequences}: {len(lines):,} interactions of {lines['UserID'].nunique():,} users with {lines['MovieID'].nunique():,} movies")
-    print(f"after a user's last rating: {(gaps == 0).mean():.1%} in the same second, {(gaps <= 60).mean():.1%} within a minute")
+    within = f"{(gaps == 0).mean():.1%} in the same second, {(gaps <= 60).mean():.1%} within a minute"
+    print(f"time since the user's previous rating: {within}")
 
 
 if __name__ == "__main__":

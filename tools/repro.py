@@ -1,7 +1,7 @@
-"""What `make repro` runs: `dvc repro` on a data set that can be had, and a short summary at the end.
+"""`make repro`: `dvc repro` on a data set that can be obtained, and a short summary at the end.
 
-Plain `dvc repro` never changes the data set by itself; this does, and says so: where MovieLens 1M can
-be had neither from the archives folder nor from GroupLens, it sets `dataset: ml-100k` in params.yaml.
+Plain `dvc repro` never changes the data set by itself; this does, with a message: where MovieLens 1M is neither in the
+archives folder nor to be had from GroupLens, it sets `dataset: ml-100k` in params.yaml.
 """
 
 import json
@@ -14,61 +14,70 @@ ROOT = Path(__file__).resolve().parent.parent
 os.chdir(ROOT)
 sys.path.insert(0, str(ROOT))
 
-import pandas as pd  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-from ruamel.yaml import YAML  # noqa: E402
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from ruamel.yaml import YAML
 
-from movierec.archives import reachable  # noqa: E402
-from movierec.errors import UserError  # noqa: E402
-from movierec.movielens import RELEASES  # noqa: E402
-from movierec.params import read_params, read_yaml  # noqa: E402
+from movierec.datasets.download import reachable
+from movierec.datasets.releases import RELEASES
+from movierec.utils.errors import UserError
+from movierec.utils.params import read_params, read_yaml
 
 FALLBACK = "ml-100k"
 PARAMS, LOCK = Path("params.yaml"), Path("dvc.lock")
+DVC = [sys.executable, "-m", "dvc"]
 
 
 def main() -> int:
     mend_lock()
-    dataset = read_params(PARAMS, ("dataset",)).dataset
+    dataset = read_params(PARAMS).dataset
     if dataset == "ml-1m" and not up_to_date("download"):
         reason = why_missing(dataset)
         if reason:
-            print(f"{RELEASES[dataset].title} can't be had ({reason}): setting `dataset: {FALLBACK}` in {PARAMS}", flush=True)
+            missing = f"{RELEASES[dataset].title} can't be had ({reason})"
+            print(f"{missing}: setting `dataset: {FALLBACK}` in {PARAMS}", flush=True)
             set_param("dataset", FALLBACK)
-            dataset = FALLBACK
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro"])
-    if done.returncode:
-        return done.returncode
-    summary(dataset)
-    return 0
+    done = subprocess.run([*DVC, "repro"])
+    if not done.returncode:
+        summary()
+    return done.returncode
 
 
 def mend_lock() -> None:
-    """Put dvc.lock back as it was committed where it is cut off: DVC writes it in place, and a kill in that moment leaves a part of it."""
+    """Restore the committed dvc.lock where it is cut off: DVC writes it in place, and may be killed in that moment."""
     try:
         stages = read_yaml(LOCK)["stages"].values() if LOCK.exists() else ()
-        if all({"cmd", "deps", "outs"} <= set(stage) and all(len(of) >= 4 for key in ("deps", "outs") for of in stage[key]) for stage in stages):
+        if all(is_complete(stage) for stage in stages):
             return
     except (UserError, KeyError, TypeError, AttributeError):
         pass
-    print(f"{LOCK} is cut off, as after a kill while DVC wrote it: taking the committed one; what has run since comes from DVC's run cache", flush=True)
+    cut_off = f"{LOCK} is cut off, as after a kill while DVC wrote it: taking the committed one"
+    print(f"{cut_off}; what has run since comes from DVC's run cache", flush=True)
     if subprocess.run(["git", "checkout", "-q", "--", str(LOCK)]).returncode:
         LOCK.unlink()
 
 
+def is_complete(stage: dict) -> bool:
+    """Whether a stage of dvc.lock has all its fields."""
+    return {"cmd", "deps", "outs"} <= set(stage) and all(len(of) >= 4 for of in [*stage["deps"], *stage["outs"]])
+
+
 def up_to_date(stage: str) -> bool:
-    """Whether a stage's outputs are there, or in DVC's cache."""
-    status = subprocess.run([sys.executable, "-m", "dvc", "status", "--json", stage], capture_output=True, text=True)
-    if status.returncode == 0 and json.loads(status.stdout or "{}") == {}:
-        return True
-    checkout = subprocess.run([sys.executable, "-m", "dvc", "checkout", stage], capture_output=True, text=True)
-    again = subprocess.run([sys.executable, "-m", "dvc", "status", "--json", stage], capture_output=True, text=True)
-    return checkout.returncode == again.returncode == 0 and json.loads(again.stdout or "{}") == {}
+    """Whether the outputs of a stage are there, or in DVC's cache."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run([*DVC, *arguments, stage], capture_output=True, text=True)
+
+    def unchanged() -> bool:
+        status = run("status", "--json")
+        return status.returncode == 0 and json.loads(status.stdout or "{}") == {}
+
+    return unchanged() or (run("checkout").returncode == 0 and unchanged())
 
 
 def why_missing(dataset: str) -> str | None:
-    """Why a release can't be had, or None."""
+    """The reason why a release can't be had, or None if it can."""
     archive = Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives") / f"{dataset}.zip"
     if archive.exists():
         return None
@@ -87,13 +96,15 @@ def set_param(key: str, value: str, path: Path = PARAMS) -> None:
     partial.replace(path)
 
 
-def summary(dataset: str) -> None:
-    """The table that the run ends with."""
-    title = RELEASES[dataset].title if dataset in RELEASES else read_params(PARAMS, ("data_path",)).data_path
+def summary() -> None:
+    """Print the data set, the metrics, and the next steps."""
+    params = read_params(PARAMS)
+    title = RELEASES[params.dataset].title if params.dataset in RELEASES else params.data_path
     ndcg, recall = (json.loads(Path(f"metrics/test/{metric}@20.json").read_text()) for metric in ("ndcg", "recall"))
     n_ratings = json.loads(Path("metrics/data.json").read_text())["ratings"]["kept"]
     ratings = pd.read_parquet("data/clean/ratings.parquet", columns=["UserID", "MovieID"])
-    print(f"\n{title}: {ratings['UserID'].nunique():,} users, {ratings['MovieID'].nunique():,} movies, {n_ratings:,} ratings")
+    n_users, n_movies = ratings["UserID"].nunique(), ratings["MovieID"].nunique()
+    print(f"\n{title}: {n_users:,} users, {n_movies:,} movies, {n_ratings:,} ratings")
     table = Table()
     for column, justify in (("on test", "left"), ("NDCG@20", "right"), ("Recall@20", "right")):
         table.add_column(column, justify=justify)
@@ -101,11 +112,12 @@ def summary(dataset: str) -> None:
         table.add_row("this model" if name == "model" else name, f"{ndcg[name]:.4f}", f"{recall[name]:.4f}")
     Console().print(table)
     user = pd.read_parquet("data/split/users.parquet")["UserID"].iloc[0]
-    print("recommendations for all users: data/recommendations/recommendations.parquet; to look at: plots/recommendations.html")
+    print("recommendations for all users: data/recommendations/recommendations.parquet")
+    print("the same as a page for a browser: plots/recommendations.html")
     print("next, after `source .venv/bin/activate`:")
-    print(f"  python stages/recommend.py --user {user} --top 10     what it recommends to someone")
-    print("  dvc exp run -S lr=0.003                         change a param; only what it touches runs")
-    print("  dvc metrics diff && dvc plots diff              compare with the committed run")
+    print(f"  python -m movierec --user {user} --top 10     recommendations for one user")
+    print("  dvc exp run -S lr=0.003                 change a param; only the stages that it touches run")
+    print("  dvc metrics diff && dvc plots diff      compare with the committed run")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What `make sweep` runs: an adaptive search (Optuna's TPE) over sweep.yaml, each trial a DVC experiment in a temporary copy.
+"""`make sweep`: an adaptive search (Optuna's TPE) over sweep.yaml, each trial a DVC experiment in a temporary copy.
 
-It lies here, with what the other targets of the Makefile run: it is no stage, since it runs the pipeline, and no benchmark, since it
-changes what comes out of it. Ctrl-C stops it; run again, it goes on. With what is drawn depending on the finished trials
-alone, a sweep that was stopped finds what one in a single go finds.
+It is no stage, since it runs the pipeline, and no benchmark, since it changes the result of it. Ctrl-C stops it, and
+the next run continues. A draw depends on the finished trials alone, so that an interrupted sweep finds the same as one
+without interruption.
 """
 
 import argparse
@@ -11,33 +11,47 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import optuna  # noqa: E402
-from sweeping import PARAMS, Sweep, Trial, as_written, contains, experiments, finished_trials, read_sweep, valid_of  # noqa: E402
+import optuna
+from sweeping import (
+    PARAMS,
+    Sweep,
+    Trial,
+    as_shown,
+    as_written,
+    by_name,
+    contains,
+    experiments,
+    finished_trials,
+    read_sweep,
+    valid_of,
+)
 
-from movierec.errors import UserError  # noqa: E402
-from movierec.params import read_params, read_yaml  # noqa: E402
+from movierec.utils.errors import UserError
+from movierec.utils.params import read_yaml
 
 LOGS = Path(".dvc/tmp/sweep")
-RANDOM_TRIALS = 6  # before TPE has something to learn from
+RANDOM_TRIALS = 6  # before TPE has enough to learn from
 MAX_FAILURES = 3  # in a row
 SECONDS_TO_STOP = 30
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, metavar="N", help="how many there are in the end (default: trials of sweep.yaml)")
+    n_help = "number of trials in the end (default: trials of sweep.yaml)"
+    parser.add_argument("--trials", type=int, metavar="N", help=n_help)
     args = parser.parse_args()
     sweep = read_sweep()
     n_trials = sweep.trials if args.trials is None else args.trials
-    params = read_yaml(PARAMS)
-    read_params(PARAMS, tuple(params))
+    params = by_name(read_yaml(PARAMS))
     trials, others = finished_trials(sweep, experiments(), params)
     if others:
-        print(f"left out, since they are of other params or of another space: {', '.join(others)}; another name in sweep.yaml starts anew")
+        reason = "they are of other params or of another space"
+        print(f"left out, since {reason}: {', '.join(others)}; another name in sweep.yaml starts anew")
     if trials:
         print(f"going on after {len(trials)} trials")
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -47,21 +61,29 @@ def main() -> None:
         drawn = draw(sweep, trials, params, attempt)
         name, began = f"{sweep.name}-{number:03d}", time.monotonic()
         trial, reason = run(name, drawn)
-        shown = "  ".join(f"{param} {value:g}" if isinstance(value, float) else f"{param} {value}" for param, value in drawn.items())
+        line = "  ".join([name, *(f"{param} {as_shown(value)}" for param, value in drawn.items())])
         took = f"{time.monotonic() - began:.0f} s"
         if trial is None:
             failures += 1
-            print(f"{name}  {shown}  failed after {took}: {reason}", flush=True)
+            print(f"{line}  failed after {took}: {reason}", flush=True)
             if failures == MAX_FAILURES:
-                raise UserError(f"{MAX_FAILURES} trials in a row failed; the last one's output is {LOGS / name}.log.")
+                log = LOGS / f"{name}.log"
+                raise UserError(f"{MAX_FAILURES} trials in a row failed; the last one's output is {log}.")
             continue
         failures = 0
         trials.append(trial)
-        best = max(trials, key=lambda of: of.valid)
-        print(f"{name}  {shown}  validation NDCG@20 {trial.valid:.4f}  (best {best.valid:.4f}, {best.name})  {took}", flush=True)
+        best = best_of(trials)
+        on_valid = f"validation NDCG@20 {trial.valid:.4f}  (best {best.valid:.4f}, {best.name})"
+        print(f"{line}  {on_valid}  {took}", flush=True)
     if trials:
-        best = max(trials, key=lambda of: of.valid)
-        print(f"best on validation: {best.name}; `make sweep-report` shows the sweep, `dvc exp apply {best.name} && dvc repro` takes it")
+        best = best_of(trials).name
+        apply = f"`dvc exp apply {best} && dvc repro` takes it"
+        print(f"best on validation: {best}; `make sweep-report` shows the sweep, {apply}")
+
+
+def best_of(trials: list[Trial]) -> Trial:
+    """The best trial on validation; of equals, the first."""
+    return max(trials, key=lambda trial: trial.valid)
 
 
 def last_number(names: list[str]) -> int:
@@ -69,21 +91,30 @@ def last_number(names: list[str]) -> int:
     return max((int(name.rsplit("-", 1)[1]) for name in names if name.rsplit("-", 1)[1].isdigit()), default=0)
 
 
-def draw(sweep: Sweep, trials: list[Trial], params: dict, attempt: int) -> dict:
-    """The next trial's params: first those that stand, then what TPE makes of the finished trials."""
+def draw(sweep: Sweep, trials: list[Trial], params: dict[str, Any], attempt: int) -> dict[str, Any]:
+    """The params of the next trial: of the first one those of params.yaml, then those that TPE proposes.
+
+    Args:
+        sweep: the sweep.
+        trials: the finished ones.
+        params: the values of params.yaml, by name.
+        attempt: from 1, with failed trials counted.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if attempt == 1:
-        standing = {param: params[param] for param in sweep.space}
-        if contains(sweep, standing):
-            return standing
+        current = {param: params[param] for param in sweep.space}
+        if contains(sweep, current):
+            return current
     sampler = optuna.samplers.TPESampler(n_startup_trials=RANDOM_TRIALS, seed=sweep.seed + attempt)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.add_trials([optuna.trial.create_trial(params=of.params, distributions=sweep.space, value=of.valid) for of in trials])
+    for trial in trials:
+        made = {"params": trial.params, "distributions": sweep.space, "value": trial.valid}
+        study.add_trial(optuna.trial.create_trial(**made))
     return {param: as_written(value) for param, value in study.ask(sweep.space).params.items()}
 
 
-def run(name: str, drawn: dict) -> tuple[Trial | None, str]:
-    """One experiment, up to its evaluation; the trial, or None and the reason."""
+def run(name: str, drawn: dict[str, Any]) -> tuple[Trial | None, str]:
+    """Run one experiment up to its evaluation: the trial, or None and the reason."""
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
     for param, value in drawn.items():
         command += ["-S", f"{param}={value}"]
@@ -92,14 +123,14 @@ def run(name: str, drawn: dict) -> tuple[Trial | None, str]:
         running = subprocess.Popen([*command, "evaluate"], stdout=out, stderr=subprocess.STDOUT)
         try:
             running.wait()
-        except KeyboardInterrupt:  # DVC and its stage have it too; they clean up behind themselves
+        except KeyboardInterrupt:  # DVC and its stage have it too, and clean up
             running.wait(SECONDS_TO_STOP)
             raise
     lines = [line for line in log.read_text().splitlines() if line.strip()]
     if running.returncode:
         stages = tuple(f"{path.stem}: " for path in (ROOT / "stages").glob("*.py"))
-        said = [line for line in lines if line.startswith(stages)] or lines or ["no output"]
-        return None, said[-1]
+        of_stages = [line for line in lines if line.startswith(stages)]
+        return None, (of_stages or lines or ["no output"])[-1]
     return Trial(name, drawn, valid_of(name), {}), ""
 
 

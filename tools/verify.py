@@ -1,7 +1,7 @@
-"""What `make verify` runs: the committed pipeline in two new clones, under other circumstances, and whether all bytes are the same.
+"""`make verify`: run the committed pipeline in two new clones, under different conditions, and compare all bytes.
 
-Neither clone shares anything with the other, nor with DVC's cache here: each stage runs in each. What they give is compared with each
-other, and with the committed dvc.lock where the data set is the committed one.
+The clones share nothing with each other, nor with DVC's cache here: each stage runs in both. Their outputs are compared
+with each other, and with the committed dvc.lock if the data set is the committed one.
 """
 
 import hashlib
@@ -14,30 +14,32 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import repro  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+import repro
+from rich.console import Console
+from rich.table import Table
 
-from movierec.errors import UserError  # noqa: E402
-from movierec.movielens import RELEASES  # noqa: E402
-from movierec.params import read_params, read_yaml  # noqa: E402
+from movierec.datasets.releases import RELEASES
+from movierec.utils.errors import UserError
+from movierec.utils.params import read_params, read_yaml
 
 LOG = Path(".dvc/tmp/verify.log")
-CIRCUMSTANCES = {
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+CONDITIONS = {
     "2 threads": {"OMP_NUM_THREADS": "2"},
-    "1 thread, elsewhere": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"},
+    "1 thread, elsewhere": ONE_THREAD | {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"},
 }
 
 
 def main() -> int:
-    if subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True).stdout.strip():
+    git_status = ["git", "status", "--porcelain", "-uno"]
+    if subprocess.run(git_status, capture_output=True, text=True, check=True).stdout.strip():
         print("note: what is verified is the last commit; uncommitted changes are left out", flush=True)
     found, committed = {}, {}
     with tempfile.TemporaryDirectory() as scratch:
-        for number, (name, environment) in enumerate(CIRCUMSTANCES.items(), 1):
+        for number, (name, environment) in enumerate(CONDITIONS.items(), 1):
             folder = Path(scratch, f"clone {number}")
             subprocess.run(["git", "clone", "-q", str(repro.ROOT), str(folder)], check=True)
-            dataset = read_params(folder / repro.PARAMS, ("dataset",)).dataset
+            dataset = read_params(folder / repro.PARAMS).dataset
             reason = repro.why_missing(dataset) if dataset == "ml-1m" else None
             if reason:
                 print(f"{RELEASES[dataset].title} can't be had ({reason}): verifying with {repro.FALLBACK}", flush=True)
@@ -49,13 +51,14 @@ def main() -> int:
 
 
 def run(name: str, folder: Path, environment: dict[str, str]) -> dict[str, str]:
-    """Run the pipeline in a clone: each stage's hash."""
+    """Run the pipeline in a clone: the hash of each stage."""
     archives = str(Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives").absolute())
+    variables = os.environ | environment | {"MOVIELENS_ARCHIVES": archives}
+    command = [*repro.DVC, "repro", "--force", "--no-run-cache"]
     began = time.monotonic()
     LOG.parent.mkdir(parents=True, exist_ok=True)
     with LOG.open("w") as log:
-        command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"]
-        done = subprocess.run(command, cwd=folder, env=os.environ | environment | {"MOVIELENS_ARCHIVES": archives}, stdout=log, stderr=subprocess.STDOUT)
+        done = subprocess.run(command, cwd=folder, env=variables, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
         raise UserError(f"dvc repro failed in a new clone ({name}); its output is {LOG}.")
     print(f"{name}: the whole pipeline in {time.monotonic() - began:.0f} s", flush=True)
@@ -63,18 +66,18 @@ def run(name: str, folder: Path, environment: dict[str, str]) -> dict[str, str]:
 
 
 def stages(lock: Path) -> dict[str, str]:
-    """Of each stage, one hash over the paths and hashes of its outputs."""
-    entries = read_yaml(lock)["stages"]
-    return {
-        stage: hashlib.md5("\n".join(f"{out['path']} {out['md5']}" for out in entry.get("outs", [])).encode()).hexdigest()
-        for stage, entry in entries.items()
-    }
+    """By stage, one hash of the paths and hashes of its outputs."""
+    hashes = {}
+    for stage, entry in read_yaml(lock)["stages"].items():
+        outs = "\n".join(f"{out['path']} {out['md5']}" for out in entry.get("outs", []))
+        hashes[stage] = hashlib.md5(outs.encode()).hexdigest()
+    return hashes
 
 
 def show(found: dict[str, dict[str, str]]) -> int:
     """Print the table of stages and hashes: 0 if the clones agree, else 1."""
     table = Table("stage", *found, "")
-    (one, other), different = (found[name] for name in CIRCUMSTANCES), []
+    (one, other), different = (found[name] for name in CONDITIONS), []
     for stage in read_yaml(Path("dvc.yaml"))["stages"]:
         of_stage = [of.get(stage, "missing") for of in found.values()]
         same = len(set(of_stage)) == 1
@@ -84,7 +87,8 @@ def show(found: dict[str, dict[str, str]]) -> int:
     if one != other:
         print(f"The two clones differ in {', '.join(different)}.")
         return 1
-    elsewhere = f"The two clones agree; the committed run differs in {', '.join(different)}: it was made on another processor, or from another archive."
+    origin = "it was made on another processor, or from another archive"
+    elsewhere = f"The two clones agree; the committed run differs in {', '.join(different)}: {origin}."
     print(elsewhere if different else "All bytes are the same.")
     return 0
 
