@@ -1,4 +1,4 @@
-"""The tables and the figure of scale.py, from its results."""
+"""The figure of scale.py, from its results."""
 
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,11 @@ from movierec.utils.storage import replacing
 SLOW_S = 1.0  # stages that take longer at the largest size have a line
 WHOLE = "whole pipeline"
 LINE_HEIGHT = 0.042  # of a label, as a share of a panel's height
-NOTE = """\
-slope: of log seconds on log interactions; with 1, ten times the data take ten times the time. The start-up of a stage
-flattens it at small sizes; `last two` is the slope between the two largest. GB: peak resident memory; of the whole
-pipeline, that of the largest stage."""
 
 
-def columns(results: dict[str, Any]) -> list[dict[str, Any]]:
+def columns(by_name: dict[str, Any]) -> list[dict[str, Any]]:
     """The sizes that were measured, in ascending order."""
-    return sorted((of for of in results["sizes"].values() if of.get("stages")), key=lambda of: of["interactions"])
+    return sorted((of for of in by_name.values() if of.get("stages")), key=lambda of: of["interactions"])
 
 
 def costs(sizes: list[dict[str, Any]], key: str) -> dict[str, np.ndarray]:
@@ -38,86 +34,19 @@ def cost(of: dict[str, Any], name: str, key: str) -> float:
     return np.nan if "failed" in stage else stage[key]
 
 
-def slope(n: np.ndarray, values: np.ndarray) -> float:
-    """Of log values on log n, where both are known."""
-    known = np.isfinite(values) & (values > 0)
-    return np.polyfit(np.log(n[known]), np.log(values[known]), 1)[0] if known.sum() > 1 else np.nan
-
-
-def tables(results: dict[str, Any]) -> str:
-    """Markdown: the cost of each stage at each size, the failures, and the quality of the recommendations."""
-    sizes = columns(results)
-    if not sizes:
-        return "Nothing was measured."
-    parts = [cost_table(sizes), [NOTE], failures(sizes), quality_table(sizes), [conditions(sizes, results["machine"])]]
-    return "\n\n".join("\n".join(lines) for lines in parts if lines)
-
-
-def cost_table(sizes: list[dict[str, Any]]) -> list[str]:
-    """Seconds and memory by stage and size."""
-    n = np.array([of["interactions"] for of in sizes])
-    seconds, memory = costs(sizes, "seconds"), costs(sizes, "memory_gb")
-    head = row("stage", *(f"{name_of(count)}, s / GB" for count in n), "slope", "last two")
-    lines = [head, "|---|" + "---|" * (len(n) + 2)]
-    for name, of_sizes in seconds.items():
-        pairs = zip(of_sizes, memory[name], strict=True)
-        cells = ["" if np.isnan(s) else f"{s:,.1f} / {gb:.2f}" for s, gb in pairs]
-        slopes = (slope(n, of_sizes), slope(n[-2:], of_sizes[-2:]))
-        lines.append(row(name, *cells, *("" if np.isnan(value) else f"{value:.2f}" for value in slopes)))
-    rates = ["" if np.isnan(s) else f"{count / s:,.0f}" for count, s in zip(n, seconds["clean"], strict=True)]
-    return [*lines, row("clean, rows per s", *rates, "", "")]
-
-
-def failures(sizes: list[dict[str, Any]]) -> list[str]:
-    """A line for each stage, or evaluation, that failed."""
-    lines = []
-    for of in sizes:
-        failed = {name: stage["failed"] for name, stage in of["stages"].items() if "failed" in stage}
-        lines += [f"{name_of(of['interactions'])}: {name} failed: {reason}" for name, reason in failed.items()]
-    unmeasured = {of["interactions"]: of["quality_failed"] for of in sizes if "quality_failed" in of}
-    return lines + [f"{name_of(n)}: the quality could not be measured: {why}" for n, why in unmeasured.items()]
-
-
-def quality_table(sizes: list[dict[str, Any]]) -> list[str]:
-    """NDCG@20 by size and model."""
-    evaluated = [of for of in sizes if "ndcg@20" in of]
-    if not evaluated:
-        return []
-    models = list(dict.fromkeys(name for of in evaluated for name in of["ndcg@20"]))
-    head = row("interactions", "positive", "users", "movies", *models)
-    lines = ["NDCG@20 on test:", "", head, "|---|---|---|---|" + "---|" * len(models)]
-    for of in evaluated:
-        counts = (f"{of[key]:,}" for key in ("interactions", "liked", "users", "movies"))
-        lines.append(row(*counts, *(f"{of['ndcg@20'][name]:.4f}" if name in of["ndcg@20"] else "" for name in models)))
-    return lines
-
-
-def conditions(sizes: list[dict[str, Any]], by: dict[str, Any]) -> str:
-    """The machine, and the commits and settings of the project."""
-    of_project = sorted({(of["project"], *of["settings"]) for of in sizes})
-    runs = "; ".join(" ".join(run) for run in of_project)
-    return f"{by['cores']} cores, {by['memory_gb']} GB, Python {by['python']}; project and params: {runs}"
-
-
-def row(*cells: str) -> str:
-    """A row of a table in Markdown."""
-    return f"| {' | '.join(cells)} |"
-
-
 def name_of(count: int) -> str:
     """The number of interactions in millions."""
     return f"{count / 1e6:g} M"
 
 
-def draw(results: dict[str, Any], path: Path) -> None:
+def draw(by_name: dict[str, Any], path: Path) -> None:
     """Draw time and memory by interactions, on logarithmic axes, as a PNG."""
-    sizes = columns(results)
-    if sizes:
+    if sizes := columns(by_name):
         with replacing(path) as partial:
-            save(figure(sizes, results["machine"]), partial)
+            save(figure(sizes), partial)
 
 
-def figure(sizes: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure:
+def figure(sizes: list[dict[str, Any]]) -> plt.Figure:
     """A line for each slow stage, with its name at its end."""
     n = np.array([of["interactions"] for of in sizes])
     seconds, memory = costs(sizes, "seconds"), costs(sizes, "memory_gb")
@@ -134,7 +63,7 @@ def figure(sizes: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure:
     panel(right, n, {name: memory[name] for name in slow}, colours)
     left.set(title="Time", ylabel="wall time of a stage")
     set_ticks(left, (0.1, 1, 10, 60, 600, 3600, 36_000), duration)
-    right.set(title=f"Peak memory (the machine has {machine['memory_gb']:g} GB)", ylabel="resident memory of a stage")
+    right.set(title="Peak memory", ylabel="resident memory of a stage")
     set_ticks(right, (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100), lambda value, _: f"{value:g} GB")
     drawn.suptitle("The cost of the pipeline by data size: each line is a stage")
     if guide is not None:

@@ -2,12 +2,9 @@
 
 FILE has a line per interaction, `user item`, in the order of time for each user (write_sequences.py makes it from
 MovieLens 1M). Each user's last item is test, the one before it validation; all unseen items are ranked. All choices are
-made on validation; test is evaluated once. Prints one JSON object.
+made on validation; test is evaluated once.
 """
 
-import argparse
-import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +14,7 @@ import _bench
 import numpy as np
 import pandas as pd
 import torch
-from published_split import import_optimisers, without_feature_weights, without_features
+from published_split import import_optimisers, sizes_of, without_feature_weights, without_features
 
 from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn, fit_markov, fit_popularity
 from movierec.data.splitting import Membership, Strategy, parts_of_users
@@ -34,19 +31,16 @@ LEAVE_ONE_OUT = Strategy("leave_one_out", valid_fraction=0.1, test_fraction=0.1)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _bench.parser(__doc__, "set", "seeds")
     lines = "a line per interaction: user item"
     parser.add_argument("--sequences", type=Path, required=True, metavar="FILE", help=lines)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=_bench.HELP_OF_SET)
-    seeds_help = "train once with each (default: the seed of params.yaml)"
-    parser.add_argument("--seeds", default=None, metavar="1,2,3", help=seeds_help)
     args = parser.parse_args()
     params = _bench.bench_params(args.set)
-    seeds = [params.seed] if args.seeds is None else [int(seed) for seed in args.seeds.split(",")]
+    seeds = args.seeds or [params.seed]
     data = Data(read_sequences(args.sequences))
     train, valid, test = data.matrices
-    sizes = f"train {train.nnz:,}, valid {valid.nnz:,}, test {test.nnz:,}"
-    _bench.say(f"{train.shape[0]:,} users, {train.shape[1]:,} items; {sizes}")
+    sizes = sizes_of(train, valid, test)
+    _bench.say(", ".join(f"{name} {size:,}" for name, size in sizes.items()))
 
     def measure(scorers: Callable[[Profiles], Scorer]) -> dict[str, Any]:
         """The test and validation figures of the scorer for the profiles before each of them."""
@@ -56,9 +50,9 @@ def main() -> None:
         on_valid = chosen(evaluate(scorers(data.profiles["valid"]), train, train, valid, (10, 20)))
         return figures | {"valid": on_valid, "evaluate_seconds": seconds}
 
-    result = {"model": _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, measure))}
-    result |= baseline_figures(data, params, measure)
-    print(json.dumps(result | {"params": params.model_dump()} | _bench.surroundings(), indent=1))
+    result = {"data": sizes, "params": params.model_dump()}
+    result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, measure))
+    _bench.write_result(args.out, result | baseline_figures(data, params, measure), seeds)
 
 
 class Data:
@@ -139,7 +133,7 @@ def baseline_figures(data: Data, params: Params, measure: Callable) -> dict[str,
 
 
 def chosen(values: dict[str, float]) -> dict[str, float]:
-    """The metrics that are printed, rounded."""
+    """The metrics that are kept, rounded."""
     return {name: round(values[name], 6) for name in FIGURES}
 
 
@@ -176,7 +170,4 @@ def read_sequences(path: Path) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"next_item: {error}")
+    _bench.run(main)

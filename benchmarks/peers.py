@@ -1,8 +1,7 @@
 """Other libraries on the same split and machine as our model: python benchmarks/peers.py --split DIR
 
 DIR is a split as published_split.py reads it; benchmarks/peers-requirements.txt pins the libraries. Each peer is fitted
-on train in a process of its own, one after another, and evaluated by movierec/ranking. Prints one JSON object; progress
-and a Markdown table go to standard error.
+on train in a process of its own, one after another, and evaluated by movierec/ranking.
 
 `fit_seconds` is without imports and evaluation, but for our model, where it includes validation after each epoch.
 `peak_memory_mb` is of the whole process, with Python, torch and evaluation; our model's process also reads the text of
@@ -30,7 +29,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import _bench
 
 from movierec.utils.errors import UserError
-from movierec.utils.params import MASKS
 
 # Whatever is large is imported where it is used: on Linux, the memory of a parent counts in the peak memory of the
 # processes that it starts, so the one that starts the peers has to stay small.
@@ -57,11 +55,7 @@ class TimeUp(Exception):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    files = "folder with train.txt, valid.txt and test.txt"
-    parser.add_argument("--split", type=Path, required=True, metavar="DIR", help=files)
-    left_out = "interactions left out of the test rankings (default: train)"
-    parser.add_argument("--mask", choices=MASKS, default="train", help=left_out)
+    parser = _bench.parser(__doc__, "split", "mask")
     parser.add_argument("--only", metavar="NAME,NAME", help=f"some of {', '.join([*OURS, *PEERS])} (default: all)")
     limit = "time limit of fitting, for each peer (default: 120)"
     parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help=limit)
@@ -73,13 +67,13 @@ def main() -> None:
     if args.job == "read":
         save_matrices(args.split, args.matrices)
     elif args.job:
-        print(json.dumps(peer_row(args.job, args.matrices, args.mask, args.limit)))
+        args.out.write_text(json.dumps(peer_row(args.job, args.matrices, args.mask, args.limit)))
     else:
         compare(args)
 
 
 def compare(args: argparse.Namespace) -> None:
-    """Print the figures of our model, the baselines and the peers."""
+    """Write the figures of our model, the baselines and the peers."""
     known = {name.lower(): name for name in (*OURS, *PEERS)}
     wanted = [name.strip() for name in args.only.split(",")] if args.only else list(known)
     for name in wanted:
@@ -99,21 +93,22 @@ def compare(args: argparse.Namespace) -> None:
             rows.append(row_start(name) | figures)
             went_well = "test NDCG@20 {ndcg@20:.4f} ({fit_seconds:.1f} s)"
             _bench.say(f"{name}: {figures.get('error') or went_well.format_map(figures)}")
-    about = {key: value for key, value in _bench.surroundings().items() if key != "peak_memory_mb"}
-    print(json.dumps({"rows": rows, "mask": args.mask, "limit": args.limit} | about, indent=1))
-    _bench.say("\n" + table(rows))
+    rows.sort(key=lambda row: -row.get("ndcg@20", -1))
+    _bench.write_result(args.out, {"mask": args.mask, "limit": args.limit, "rows": rows})
 
 
 def figures_of(command: list, environment: dict[str, str], timeout: float | None) -> dict[str, Any]:
-    """The JSON that a process prints, as its last line or as all of its output; or `error`, in one line."""
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        return {"error": f"not done after {timeout:g} seconds"}
-    if done.returncode:
-        return {"error": f"its process ended with {done.returncode}; standard error has the reason"}
-    # A library may print something too, before the result.
-    return json.loads(done.stdout if done.stdout.startswith("{") else done.stdout.splitlines()[-1])
+    """The JSON that a process writes to its `--out`; or `error`, in one line."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "figures.json"
+        try:
+            # What a library prints goes to standard error (2).
+            done = subprocess.run([*command, "--out", out], stdout=2, env=os.environ | environment, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return {"error": f"not done after {timeout:g} seconds"}
+        if done.returncode:
+            return {"error": f"its process ended with {done.returncode}; standard error has the reason"}
+        return json.loads(out.read_text())
 
 
 def our_rows(names: list[str], split: Path, mask: str) -> list[dict[str, Any]]:
@@ -131,7 +126,7 @@ def our_rows(names: list[str], split: Path, mask: str) -> list[dict[str, Any]]:
         settings["EASE"] = f"lambda {result['EASE']['lambda']:g}, the best on validation"
     rows = []
     for name in (name for name in wanted if name in result):
-        figures, memory = result[name], result["peak_memory_mb"] if name == "model" else None
+        figures, memory = result[name], result["about"]["peak_memory_mb"] if name == "model" else None
         columns = figure_columns(figures, figures["valid"], figures["fit_seconds"], memory, settings[name])
         rows.append(row_start(name) | columns)
     return rows
@@ -149,7 +144,7 @@ def peer_row(name: str, matrices: Path, mask: str, limit: float) -> dict[str, An
         scorer = known_only(fitted.scorer, train)
         on_test = evaluate(scorer, train, train if mask == "train" else train + valid, test, [20])
         on_valid = evaluate(scorer, train, train, valid, [20])
-        memory = _bench.surroundings()["peak_memory_mb"]
+        memory = _bench.peak_memory_mb()
         return figure_columns(on_test, on_valid, fitted.seconds, memory, fitted.settings)
     except Exception as error:  # of any library; the others go on
         return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
@@ -173,22 +168,6 @@ def figure_columns(test: dict, valid: dict, seconds: float, memory: int | None, 
     figures = {"ndcg@20": test["ndcg@20"], "recall@20": test["recall@20"], "valid_ndcg@20": valid["ndcg@20"]}
     rounded = {key: round(value, 6) for key, value in figures.items()}
     return {"settings": settings} | rounded | {"fit_seconds": round(seconds, 3), "peak_memory_mb": memory}
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows in Markdown, by NDCG, with errors at the end."""
-    lines = ["| model | NDCG@20 | Recall@20 | seconds | memory MB | settings |", "|---|---|---|---|---|---|"]
-    for row in sorted(rows, key=lambda row: -row.get("ndcg@20", -1)):
-        ours = row["name"] in OURS.values()
-        title = row["name"] if ours else f"{row['name']} ({' '.join(filter(None, (row['library'], row['version'])))})"
-        if "error" in row:
-            cells = ["–"] * 4 + [f"error: {row['error']}".replace("|", "\\|")]
-        else:
-            memory = "–" if row["peak_memory_mb"] is None else str(row["peak_memory_mb"])
-            metrics = (f"{row['ndcg@20']:.4f}", f"{row['recall@20']:.4f}")
-            cells = [*metrics, f"{row['fit_seconds']:.1f}", memory, row["settings"]]
-        lines.append(f"| {' | '.join([title, *cells])} |")
-    return "\n".join(lines)
 
 
 def save_matrices(split: Path, folder: Path) -> None:
@@ -395,7 +374,4 @@ PEERS = {
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"peers: {error}")
+    _bench.run(main)

@@ -1,11 +1,10 @@
 """Several processes of one thread each against one: python benchmarks/processes.py [--processes 2] [--epochs 5]
 
-Trains the graph model with the params of params.yaml, in one process and in several, and prints the seconds of training
-(without start-up), their ratio, and the largest difference between the two models.
+Trains the graph model with the params of params.yaml, in one process and in several: the seconds of training (without
+start-up), and the largest difference between an entry of the two models' vectors.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -23,42 +22,36 @@ from movierec.model.distributed import join
 from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN, spectral_embeddings
 from movierec.model.training import LightGCNTraining
-from movierec.utils.errors import UserError
 from movierec.utils.storage import read_arrays, write_arrays
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _bench.parser(__doc__, "set")
     default = _bench.ROOT / "data/graph/graph.npz"
     parser.add_argument("--graph", type=Path, default=default, help="default: data/graph/graph.npz")
     parser.add_argument("--processes", type=int, default=2, help="default: 2")
     parser.add_argument("--epochs", type=int, default=5, help="default: 5")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=_bench.HELP_OF_SET)
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)  # the result of one of the two runs
+    parser.add_argument("--arrays", type=Path, help=argparse.SUPPRESS)  # the file of one of the two runs
     args = parser.parse_args()
-    run(args) if args.out else compare(args)
+    run(args) if args.arrays else compare(args)
 
 
 def compare(args: argparse.Namespace) -> None:
-    """Print the figures of one process and of several."""
+    """Write the figures of one process and of several."""
     results = {}
     with tempfile.TemporaryDirectory() as scratch:
         for n in (1, args.processes):
             out = Path(scratch) / f"{n}.npz"
             torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
-            command = [*torchrun, __file__, *sys.argv[1:], "--out", str(out)]
+            command = [*torchrun, __file__, *sys.argv[1:], "--arrays", str(out)]
             subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
             results[n] = read_arrays(out)
     one, several = results.values()
     difference = max(np.abs(one[side] - several[side]).max() for side in ("h_user", "h_item"))
-    figures = {
-        "seconds": {n: round(float(of["seconds"]), 2) for n, of in results.items()},
-        "times faster": round(float(one["seconds"] / several["seconds"]), 2),
-        "largest difference of a vector's entry": float(difference),
-        "users, movies, interactions": one["shape"].tolist(),
-        "epochs": args.epochs,
-    }
-    print(json.dumps(figures, indent=1))
+    figures = dict(zip(("users", "movies", "interactions"), one["shape"].tolist()))
+    figures |= {"epochs": args.epochs, "seconds": {str(n): float(of["seconds"]) for n, of in results.items()}}
+    speedup = float(one["seconds"] / several["seconds"])
+    _bench.write_result(args.out, figures | {"speedup": speedup, "largest_difference": float(difference)})
 
 
 def run(args: argparse.Namespace) -> None:
@@ -81,11 +74,8 @@ def run(args: argparse.Namespace) -> None:
         h_user, h_item = model()
     h_user, shape = group.rows(h_user), np.array([*train.shape, train.nnz])
     if group.leads:
-        write_arrays(args.out, seconds=seconds, h_user=h_user.numpy(), h_item=h_item.numpy(), shape=shape)
+        write_arrays(args.arrays, seconds=seconds, h_user=h_user.numpy(), h_item=h_item.numpy(), shape=shape)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"processes: {error}")
+    _bench.run(main)

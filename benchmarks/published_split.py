@@ -1,12 +1,9 @@
 """The model, EASE and popularity on a published split: python benchmarks/published_split.py --split DIR
 
 DIR holds train.txt, valid.txt and test.txt; a line is a user id and the ids of that user's items, separated by blanks.
-All choices are made on validation; test is evaluated once. Prints one JSON object.
+All choices are made on validation; test is evaluated once.
 """
 
-import argparse
-import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,28 +19,20 @@ from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
 from movierec.model.fit import fit
 from movierec.ranking.topk import Scorer, evaluate, linear_scorer, popularity_scorer
 from movierec.utils.errors import UserError
-from movierec.utils.params import MASKS, Ease, Params
+from movierec.utils.params import Ease, Params
 
 CUTOFFS = (10, 20, 40)
 METRICS = ("recall", "ndcg", "precision", "hit_rate", "mrr")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    files = "folder with train.txt, valid.txt and test.txt"
-    parser.add_argument("--split", type=Path, required=True, metavar="DIR", help=files)
-    left_out = "interactions left out of the test rankings (default: train)"
-    parser.add_argument("--mask", choices=MASKS, default="train", help=left_out)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=_bench.HELP_OF_SET)
-    seeds_help = "train once with each (default: the seed of params.yaml)"
-    parser.add_argument("--seeds", default=None, metavar="1,2,3", help=seeds_help)
-    args = parser.parse_args()
+    args = _bench.parser(__doc__, "split", "mask", "set", "seeds").parse_args()
     params = _bench.bench_params(args.set)
-    seeds = [params.seed] if args.seeds is None else [int(seed) for seed in args.seeds.split(",")]
+    seeds = args.seeds or [params.seed]
     train, valid, test = read_split(args.split)
     seen = train if args.mask == "train" else train + valid
-    sizes = f"train {train.nnz:,}, valid {valid.nnz:,}, test {test.nnz:,}"
-    _bench.say(f"{train.shape[0]:,} users, {train.shape[1]:,} items; {sizes}")
+    sizes = sizes_of(train, valid, test)
+    _bench.say(", ".join(f"{name} {size:,}" for name, size in sizes.items()))
 
     def measure(scorer: Scorer) -> dict[str, Any]:
         began = time.perf_counter()
@@ -51,18 +40,25 @@ def main() -> None:
         seconds = round(time.perf_counter() - began, 3)
         return figures | {"valid": chosen(evaluate(scorer, train, train, valid, CUTOFFS)), "evaluate_seconds": seconds}
 
-    result = {"model": _bench.over_seeds(seeds, lambda seed: model_figures(train, valid, params, seed, measure))}
-    if train.shape[1] <= params.ease.max_items:
-        result["EASE"] = ease_figures(train, valid, params.ease, measure)
-    else:
-        too_many = f"{train.shape[1]:,} items are more than ease.max_items ({params.ease.max_items:,})"
-        _bench.say(f"EASE is left out: {too_many}.")
+    result = {"data": sizes, "mask": args.mask, "params": params.model_dump()}
+    result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(train, valid, params, seed, measure))
     began = time.perf_counter()
     counts = popularity(train)
     fitted = round(time.perf_counter() - began, 3)
     result["popularity"] = measure(popularity_scorer(counts)) | {"fit_seconds": fitted}
-    about = {"params": params.model_dump(), "mask": args.mask} | _bench.surroundings()
-    print(json.dumps(result | about, indent=1))
+    _bench.write_result(args.out, result, seeds)  # whatever becomes of EASE, which is dense
+    try:
+        result["EASE"] = ease_figures(train, valid, params.ease, measure)
+    except (UserError, MemoryError, RuntimeError, np.linalg.LinAlgError) as error:
+        result["left_out"] = {"EASE": str(error)}
+        _bench.say(f"EASE is left out: {error}")
+    _bench.write_result(args.out, result, seeds)
+
+
+def sizes_of(train: sp.csr_matrix, valid: sp.csr_matrix, test: sp.csr_matrix) -> dict[str, int]:
+    """The numbers of users and items, and of interactions by part."""
+    n_users, n_items = train.shape
+    return {"users": n_users, "items": n_items, "train": train.nnz, "valid": valid.nnz, "test": test.nnz}
 
 
 def without_features(train: sp.csr_matrix) -> GraphArrays:
@@ -98,7 +94,13 @@ def model_figures(
 
 
 def ease_figures(train: sp.csr_matrix, valid: sp.csr_matrix, params: Ease, measure: Callable) -> dict[str, Any]:
-    """The figures of EASE with the lambda that is best on validation; `fit_seconds` is of one fit with one lambda."""
+    """The figures of EASE with the lambda that is best on validation; `fit_seconds` is of one fit with one lambda.
+
+    Raises:
+        UserError: there are more items than `ease.max_items`.
+    """
+    if train.shape[1] > params.max_items:
+        raise UserError(f"{train.shape[1]:,} items are more than ease.max_items ({params.max_items:,}).")
     began = time.perf_counter()
     gram_matrix = gram(train)
     gram_seconds = time.perf_counter() - began
@@ -117,7 +119,7 @@ def ease_figures(train: sp.csr_matrix, valid: sp.csr_matrix, params: Ease, measu
 
 
 def chosen(values: dict[str, float]) -> dict[str, float]:
-    """The metrics that are printed, rounded."""
+    """The metrics that are kept, rounded."""
     return {f"{metric}@{k}": round(values[f"{metric}@{k}"], 6) for k in CUTOFFS for metric in METRICS}
 
 
@@ -165,7 +167,4 @@ def read_interactions(path: Path) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"published_split: {error}")
+    _bench.run(main)

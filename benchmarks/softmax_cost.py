@@ -1,11 +1,9 @@
 """The cost of the exact and the sampled softmax by catalogue size: python benchmarks/softmax_cost.py [--users 8192]
 
 Times the loss and its gradient, without propagation, once for all users, who have equally many interactions with every
-number of movies. Prints a table.
+number of movies.
 """
 
-import argparse
-import sys
 import time
 from collections.abc import Callable
 
@@ -13,12 +11,9 @@ import _bench
 import numpy as np
 import scipy.sparse as sp
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from movierec.model.sampling import GROUP, Sample, Sampler
 from movierec.model.softmax import SampledItems, softmax_loss
-from movierec.utils.errors import UserError
 
 PER_USER, DIM, TEMPERATURE = 64, 64, 0.17
 REPEATS = 3
@@ -26,24 +21,22 @@ EXACT_UP_TO = 100_000  # movies; with more, the exact softmax takes minutes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sizes = "4000,8000,16000,64000,256000"
-    parser.add_argument("--movies", default=sizes, metavar="N,N,...", help=f"catalogue sizes (default: {sizes})")
+    parser = _bench.parser(__doc__)
+    sizes, sizes_help = [4000, 8000, 16000, 64000, 256000], "catalogue sizes (default: 4000,8000,16000,64000,256000)"
+    parser.add_argument("--movies", type=_bench.integers, default=sizes, metavar="N,N,...", help=sizes_help)
     parser.add_argument("--users", type=int, default=8192, metavar="N", help="default: 8192")
     args = parser.parse_args()
     negatives = _bench.bench_params([]).negatives
-    each = f"{PER_USER} movies each, {DIM} dimensions, {torch.get_num_threads()} threads"
-    table = Table(title=f"seconds for {args.users:,} users with {each}")
-    for column in ("movies", "exact", f"sampled, {negatives:,} negatives", "sampled / exact"):
-        table.add_column(column, justify="right")
-    for n_items in map(int, args.movies.split(",")):
+    rows = []
+    for n_items in args.movies:
         train = interactions(args.users, n_items)
         sampler = Sampler(train, negatives, seed=1)
         sampled = seconds(train, lambda step, sampler=sampler: sampler.draw(np.arange(args.users), step))
         exact = seconds(train) if n_items <= EXACT_UP_TO else None
-        of_exact, ratio = (f"{exact:.2f}", f"{sampled / exact:.2f}") if exact else ("-", "-")
-        table.add_row(f"{n_items:,}", of_exact, f"{sampled:.2f}", ratio)
-    Console().print(table)
+        rows.append({"movies": n_items, "exact_seconds": exact, "sampled_seconds": sampled})
+        _bench.say(f"{n_items:,} movies: sampled {sampled:.2f} s")
+    shape = {"users": args.users, "per_user": PER_USER, "dim": DIM, "negatives": negatives}
+    _bench.write_result(args.out, shape | {"rows": rows})
 
 
 def interactions(n_users: int, n_items: int) -> sp.csr_matrix:
@@ -71,11 +64,8 @@ def seconds(train: sp.csr_matrix, draw: Callable[[int], list[Sample]] | None = N
             sampled = SampledItems(samples, np.minimum(GROUP * np.arange(len(samples) + 1), train.shape[0]))
         softmax_loss(h_user / TEMPERATURE, h_item, train, weight, sampled=sampled).backward()
         times.append(time.perf_counter() - began)
-    return min(times)
+    return round(min(times), 4)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"softmax_cost: {error}")
+    _bench.run(main)

@@ -15,12 +15,11 @@ Users are drawn in blocks, so that memory does not grow with the interactions. T
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import _bench  # noqa: F401  (the library on the path)
+import _bench
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -307,7 +306,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"synthetic: {error}")
+    _bench.run(main)

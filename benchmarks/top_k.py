@@ -12,10 +12,9 @@ The indexes do not leave out seen movies: for a user who has seen s movies, an a
 asked for k, and their recall is against exact search that leaves out none either.
 """
 
-import argparse
-import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import _bench
 import numpy as np
@@ -64,7 +63,7 @@ def random_seen(n_users: int, n_movies: int, each: int, rng: np.random.Generator
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _bench.parser(__doc__)
     for name, default, description in OPTIONS:
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{description} (default: {default})")
     args = parser.parse_args()
@@ -78,31 +77,33 @@ def main() -> None:
     n_queries = min(args.sample or args.users, args.users)
     rng = np.random.default_rng(0)
     queries, vectors = clustered(n_queries, args.movies, args.dim, rng)
-    sizes = f"{args.users:,} users, {args.movies:,} movies, {args.dim} dimensions, k {args.k}; threads: {threads}"
-    print(f"{sizes}; searched for {n_queries:,} users\n")
-    print(f"| search | built in, s | all users, s | users per s | recall@{args.k} |\n|---|---|---|---|---|", flush=True)
+    result: list[dict[str, Any]] = []
 
     def row(name: str, built: float, search: Callable[[], np.ndarray], exact: np.ndarray | None) -> np.ndarray:
-        """Time a search, print its row, and return its result, (n_queries, k)."""
+        """Time a search, add its row, and return its result, (n_queries, k)."""
         began = time.perf_counter()
         found = search()
         rate = n_queries / (time.perf_counter() - began)
         recall = 1.0
         if exact is not None:
             recall = np.mean([len(np.intersect1d(*of)) / args.k for of in zip(found, exact, strict=True)])
-        print(f"| {name} | {built:.1f} | {args.users / rate:,.1f} | {rate:,.0f} | {recall:.3f} |", flush=True)
+        figures = {"build_seconds": built, "seconds": args.users / rate, "users_per_second": rate, "recall": recall}
+        result.append({"search": name} | {key: round(float(value), 3) for key, value in figures.items()})
+        _bench.say(f"{name}: {args.users / rate:,.1f} s for all users, recall {recall:.3f}")
         return found
 
     scorer, users = DotScorer(torch.from_numpy(queries), torch.from_numpy(vectors)), np.arange(n_queries)
     seen = random_seen(n_queries, args.movies, args.seen, rng)
-    row("`topk.top_k`, exact, without seen movies", 0, lambda: top_k(scorer, users, seen, args.k)[0], None)
+    row("this project, exact, without seen movies", 0, lambda: top_k(scorer, users, seen, args.k)[0], None)
     none = sp.csr_matrix(seen.shape)
-    exact = row("`topk.top_k`, exact", 0, lambda: top_k(scorer, users, none, args.k)[0], None)
+    exact = row("this project, exact", 0, lambda: top_k(scorer, users, none, args.k)[0], None)
     for library, rows in (("faiss", faiss_rows), ("usearch", usearch_rows)):
         try:
             rows(queries, vectors, args.k, threads, lambda name, built, search: row(name, built, search, exact))
         except ImportError:
-            _bench.say(f"{library} is missing; pip install -r benchmarks/peers-requirements.txt")
+            _bench.say(f"{library} is missing; benchmarks/peers-requirements.txt has it.")
+    sizes = {name: getattr(args, name) for name, *_ in OPTIONS if name != "threads"}
+    _bench.write_result(args.out, sizes | {"sample": n_queries, "rows": result})
 
 
 def faiss_rows(queries: np.ndarray, vectors: np.ndarray, k: int, threads: int, row: Callable) -> None:
@@ -151,7 +152,4 @@ def usearch_rows(queries: np.ndarray, vectors: np.ndarray, k: int, threads: int,
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"top_k: {error}")
+    _bench.run(main)

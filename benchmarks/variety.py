@@ -4,8 +4,6 @@ After `dvc repro` with a split strategy that does not follow time: the re-ranked
 of train and validation.
 """
 
-import sys
-
 import _bench
 import numpy as np
 
@@ -21,10 +19,10 @@ from movierec.utils.storage import read_table
 
 PARTS = ("split/train", "split/valid", "test/test")
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
-COLUMNS = ("`diversity`", f"NDCG@{K}", f"Recall@{K}", "genre distance", "vector distance", f"coverage@{K}")
 
 
 def main() -> None:
+    args = _bench.parser(__doc__).parse_args()
     recommender = Recommender.load(_bench.ROOT / "models")
     if recommender.follows_time:
         raise UserError("the model follows time; run `dvc repro` with split_strategy: random first.")
@@ -32,14 +30,16 @@ def main() -> None:
     train, valid, test = (to_csr(read_table(_bench.ROOT / f"data/{part}.parquet"), *shape) for part in PARTS)
     items, scores = top_k(model.scorer(), np.arange(shape[0]), train + valid, POOL * K)
     truth = ground_truth("after_valid", test, train)
-    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    rows = []
     for strength in STRENGTHS:
         lists = diversify(items, scores, model.h_item, strength)[0][truth.users]
         metrics = user_metrics(lists, truth.relevant, [K])
-        figures = [metrics[name].mean() for name in (f"ndcg@{K}", f"recall@{K}")]
-        figures += [diversity(lists, model.graph.item_genres), vector_distance(lists, model.h_item.numpy())]
-        figures += [coverage(times_recommended(lists, shape[1]))]
-        print(f"| {strength:g} | {' | '.join(f'{figure:.4f}' for figure in figures)} |", flush=True)
+        figures = {name: metrics[name].mean() for name in (f"ndcg@{K}", f"recall@{K}")}
+        figures["genre_distance"] = diversity(lists, model.graph.item_genres)
+        figures["vector_distance"] = vector_distance(lists, model.h_item.numpy())
+        figures[f"coverage@{K}"] = coverage(times_recommended(lists, shape[1]))
+        rows.append({"diversity": strength} | {name: round(float(figure), 6) for name, figure in figures.items()})
+    _bench.write_result(args.out, {"rows": rows})
 
 
 def vector_distance(lists: np.ndarray, vectors: np.ndarray) -> float:
@@ -49,7 +49,4 @@ def vector_distance(lists: np.ndarray, vectors: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"variety: {error}")
+    _bench.run(main)

@@ -1,14 +1,10 @@
 """The time of a fit by kind of work: python benchmarks/where_time_goes.py --split DIR
 
-Trains once on a published split (see published_split.py) under torch's profiler, which itself takes some time, and
-prints a Markdown table.
+Trains once on a published split (see published_split.py) under torch's profiler, which itself takes some time.
 """
 
-import argparse
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import _bench
 import dgl.ops
@@ -16,7 +12,6 @@ import torch
 from published_split import read_split, without_feature_weights, without_features
 
 import movierec.model.fit
-from movierec.utils.errors import UserError
 
 KINDS = {
     "matrix products": ("mm", "addmm", "addmm_", "bmm"),
@@ -33,11 +28,8 @@ MESSAGES, START = "messages over the graph (DGL)", "start-up (SVD)"  # which tor
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    files = "folder with train.txt, valid.txt and test.txt"
-    parser.add_argument("--split", type=Path, required=True, metavar="DIR", help=files)
-    args = parser.parse_args()
-    params = _bench.bench_params([])
+    args = _bench.parser(__doc__, "split", "set").parse_args()
+    params = _bench.bench_params(args.set)
     params = without_feature_weights(params, params.seed)
     train, valid, _ = read_split(args.split)
     arrays = without_features(train)
@@ -54,10 +46,8 @@ def main() -> None:
     own = {name.removeprefix("aten::"): event.self_cpu_time_total / 1e6 for name, event in events.items()}
     seconds = {kind: sum(own.get(name, 0.0) for name in names) for kind, names in KINDS.items()} | unseen
     seconds["the rest: metrics, Python"] = whole - sum(seconds.values())
-    print("| kind of work | seconds | share |\n|---|---|---|")
-    for kind, value in sorted(seconds.items(), key=lambda row: -row[1]):
-        print(f"| {kind} | {value:.1f} | {value / whole:.0%} |")
-    print(f"| all | {whole:.1f} | 100% |")
+    by_cost = dict(sorted(seconds.items(), key=lambda row: -row[1]))
+    _bench.write_result(args.out, {"seconds": by_cost, "whole": whole}, [params.seed])
 
 
 def timed(seconds: dict[str, float], name: str, function: Callable) -> Callable:
@@ -73,7 +63,4 @@ def timed(seconds: dict[str, float], name: str, function: Callable) -> Callable:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"where_time_goes: {error}")
+    _bench.run(main)

@@ -1,11 +1,11 @@
-"""MovieLens as sequences for next_item.py: python benchmarks/write_sequences.py ml-1m.zip sequences.txt
+"""MovieLens as sequences for next_item.py: python benchmarks/write_sequences.py data/raw benchmarks/data/sequences.txt
 
-Writes a line per rating, `user item`, sorted by UserID and time; ratings of the same second keep the order of the file.
-All ratings count, whatever their value.
+Reads the folder of a release's files, which the pipeline's `download` makes, or a release's zip by its own name. Writes
+a line per rating, `user item`, sorted by UserID and time; ratings of the same second keep the order of the file. All
+ratings count, whatever their value. The result has the shares of ratings within a second, and within a minute,
+of the user's previous one.
 """
 
-import argparse
-import sys
 import tempfile
 from pathlib import Path
 
@@ -20,19 +20,12 @@ from movierec.utils.storage import read_table, replacing
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive", type=Path, help="a release's zip, by its own name: ml-1m.zip")
+    parser = _bench.parser(__doc__)
+    parser.add_argument("source", type=Path, help="a folder such as data/raw, or a release's zip: ml-1m.zip")
     parser.add_argument("sequences", type=Path, help="the file to write")
     args = parser.parse_args()
-    name = args.archive.stem
-    if name not in RELEASES:
-        known = ", ".join(f"{name}.zip" for name in RELEASES)
-        raise UserError(f"{args.archive}: no known release; its name must be one of {known}.")
-    if not args.archive.exists():
-        raise UserError(f"{args.archive} is missing; it comes from {RELEASES[name].url}.")
     with tempfile.TemporaryDirectory() as folder:
-        fetch_release(RELEASES[name], args.archive.parent, Path(folder), _bench.say)
-        clean(read_folder(Path(folder)), 0, Path(folder))
+        clean(read_folder(raw_folder(args.source, Path(folder))), 0, Path(folder))
         ratings = read_table(Path(folder) / "ratings.parquet").sort_values(["UserID", "Timestamp"], kind="stable")
     lines = ratings[["UserID", "MovieID"]]
     with replacing(args.sequences) as partial:
@@ -40,12 +33,23 @@ def main() -> None:
     n_users, n_movies = lines["UserID"].nunique(), lines["MovieID"].nunique()
     print(f"{args.sequences}: {len(lines):,} interactions of {n_users:,} users with {n_movies:,} movies")
     gaps = ratings.groupby("UserID")["Timestamp"].diff().dropna()
-    within = f"{(gaps == 0).mean():.1%} in the same second, {(gaps <= 60).mean():.1%} within a minute"
-    print(f"time since the user's previous rating: {within}")
+    shares = {"same_second": float((gaps == 0).mean()), "within_minute": float((gaps <= 60).mean())}
+    _bench.write_result(args.out, {"interactions": len(lines), "users": n_users, "movies": n_movies} | shares)
+
+
+def raw_folder(source: Path, scratch: Path) -> Path:
+    """The folder of a data set's files: the source, or the scratch folder, into which an archive is extracted."""
+    if source.is_dir():
+        return source
+    if source.stem not in RELEASES:
+        known = ", ".join(f"{name}.zip" for name in RELEASES)
+        raise UserError(f"{source}: neither a folder nor a known release; its name must be one of {known}.")
+    release = RELEASES[source.stem]
+    if not source.exists():
+        raise UserError(f"{source} is missing; it comes from {release.url}.")
+    fetch_release(release, source.parent, scratch, _bench.say)
+    return scratch
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"write_sequences: {error}")
+    _bench.run(main)

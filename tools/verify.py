@@ -1,7 +1,8 @@
 """`make verify`: run the committed pipeline in two new clones, under different conditions, and compare all bytes.
 
 The clones share nothing with each other, nor with DVC's cache here: each stage runs in both. Their outputs are compared
-with each other, and with the committed dvc.lock if the data set is the committed one.
+with each other, and with the committed dvc.lock if the data set is the committed one. In that case the hashes and the
+seconds go to benchmarks/results/verify.json, for the documentation.
 """
 
 import hashlib
@@ -12,8 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "benchmarks")]
 
+import _bench
 import repro
 from rich.console import Console
 from rich.table import Table
@@ -34,7 +36,7 @@ def main() -> int:
     git_status = ["git", "status", "--porcelain", "-uno"]
     if subprocess.run(git_status, capture_output=True, text=True, check=True).stdout.strip():
         print("note: what is verified is the last commit; uncommitted changes are left out", flush=True)
-    found, committed = {}, {}
+    found, committed, seconds = {}, {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         for number, (name, environment) in enumerate(CONDITIONS.items(), 1):
             folder = Path(scratch, f"clone {number}")
@@ -46,12 +48,16 @@ def main() -> int:
                 repro.set_param("dataset", repro.FALLBACK, folder / repro.PARAMS)
             else:
                 committed = {"committed": stages(folder / repro.LOCK)}
-            found[name] = run(name, folder, environment)
+            found[name], seconds[name] = run(name, folder, environment)
+    if committed:
+        names = next(iter(committed.values()))
+        by_stage = {stage: {name: of.get(stage) for name, of in (found | committed).items()} for stage in names}
+        _bench.write_result(_bench.RESULTS / "verify.json", {"seconds": seconds, "stages": by_stage})
     return show(found | committed)
 
 
-def run(name: str, folder: Path, environment: dict[str, str]) -> dict[str, str]:
-    """Run the pipeline in a clone: the hash of each stage."""
+def run(name: str, folder: Path, environment: dict[str, str]) -> tuple[dict[str, str], float]:
+    """Run the pipeline in a clone: the hash of each stage, and the seconds."""
     archives = str(Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives").absolute())
     variables = os.environ | environment | {"MOVIELENS_ARCHIVES": archives}
     command = [*repro.DVC, "repro", "--force", "--no-run-cache"]
@@ -61,8 +67,9 @@ def run(name: str, folder: Path, environment: dict[str, str]) -> dict[str, str]:
         done = subprocess.run(command, cwd=folder, env=variables, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
         raise UserError(f"dvc repro failed in a new clone ({name}); its output is {LOG}.")
-    print(f"{name}: the whole pipeline in {time.monotonic() - began:.0f} s", flush=True)
-    return stages(folder / repro.LOCK)
+    seconds = round(time.monotonic() - began, 1)
+    print(f"{name}: the whole pipeline in {seconds:.0f} s", flush=True)
+    return stages(folder / repro.LOCK), seconds
 
 
 def stages(lock: Path) -> dict[str, str]:
