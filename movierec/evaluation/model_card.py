@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jinja2
 import pandas as pd
 
+from movierec import __version__
 from movierec.evaluation.measure import K, Table
 from movierec.interactions.matrix import Split
 from movierec.utils.params import Params
@@ -13,10 +14,10 @@ from movierec.utils.params import Params
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 SHOWN = ("ndcg", "recall", "hit_rate", "coverage", "gini", "novelty", "diversity", "popularity_lift")
 QUESTIONS = {
-    "random": "a random part of what each user likes is hidden, and is to be found",
-    "user_temporal": "the last part of what each user liked is to be found, from what came before",
-    "global_temporal": "what users liked after a certain day is to be found, from what came before that day",
-    "leave_one_out": "the last movie that each user liked is to be found, from all before it",
+    "random": "a random part of each user's interactions is held out",
+    "user_temporal": "the last part of each user's interactions is held out",
+    "global_temporal": "all interactions after one point in time are held out",
+    "leave_one_out": "the last interaction of each user is held out",
 }
 
 
@@ -46,14 +47,12 @@ def model_card(facts: Facts) -> str:
     gaps = test.get(f"ndcg@{K}_women_minus_men", {})
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        facts._asdict(),
-        k=K,
+        facts._asdict() | {"k": K, "version": __version__},
         question=QUESTIONS[facts.params.split_strategy],
         n_interactions={part: len(of) for part, of in facts.split._asdict().items()},
         years=(times.min(), times.max()),
         n_cold={kind: int((facts.cold == kind).sum()) for kind in ("user", "item")},
         metrics=[f"{name}@{K}" for name in SHOWN if f"{name}@{K}" in test],
-        ndcg=test[f"ndcg@{K}"],
         differences={name: ends("model_minus", name, ("", "_low", "_high", "_p")) for name in others},
         groups={name: list(of.itertuples()) for name, of in groups.items()},
         gap=ends("women_minus_men", "model", ("", "_low", "_high")) if gaps else None,

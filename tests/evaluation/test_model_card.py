@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from conftest import params_with
 
+import movierec
 from movierec.evaluation.model_card import QUESTIONS, Facts, model_card
 from movierec.interactions.matrix import Split
 from movierec.utils.params import SplitStrategy
@@ -41,19 +42,20 @@ def card_of(**changes):
 @pytest.mark.parametrize(
     "text",
     [
-        "Some films: 1,005 users, 7 movies, ratings from 1999 to 2001, of which those of 3.5 and more",
+        "Some films: 1,005 users, 7 movies, ratings from 1999 to 2001. Ratings of 3.5 and more",
         "(train 20, valid 2, test 1,234)",
-        "On test, 4 users",
+        "1,234 interactions of 4 users",
+        f"Version: {movierec.__version__}.",
         "| model | ndcg@20 | recall@20 | hit_rate@20 | coverage@20 |",
         "| model | 0.4321 | 0.4321 | 0.4321 | 0.4000 |",
         "| EASE | 0.3000 |",
         "NDCG@20 minus that of EASE: +0.1300 (95% interval +0.1200 to +0.1400; paired bootstrap over users, p < 0.002)",
         "| **users by gender** | | |\n| women (2 users) | 0.250 | 0.200 to 0.300 |\n| men (3 users) | 0.500 |",
-        "is -0.2500 (95% interval -0.3000 to -0.2000): men are served better. Of the baselines: EASE -0.1000.",
-        "Users by gender: worst for women (2 users), NDCG@20 0.250",
-        "60% of the movies are in nobody's",
+        ": -0.2500 (95% interval -0.3000 to -0.2000): men are served better. Of the baselines: EASE -0.1000.",
+        "Lowest of users by gender: women (2 users), NDCG@20 0.250.",
+        "60% of the movies are in no list of 20",
         "43% more popular",
-        "2 movies and 1 users",
+        "2 movies and 1 user of validation",
     ],
 )
 def test_each_number_is_in_its_place(text):
@@ -90,7 +92,7 @@ def test_recommendations_may_be_less_popular_than_the_history():
 def test_without_genders_genres_or_baselines_there_is_still_a_card():
     test = {name: {"model": values["model"]} for name, values in TEST.items() if "minus" not in name}
     card = card_of(test=test, groups={})
-    assert not re.search("women|minus that of|worst for|nan|None|EASE", card)
+    assert not re.search("women|minus that of|Lowest of|nan|None|EASE", card)
 
 
 def test_the_card_is_markdown_without_gaps():
@@ -100,6 +102,12 @@ def test_the_card_is_markdown_without_gaps():
     assert "\n\n\n\n" not in card
     assert "{" not in card
     assert card.endswith(".\n")
+
+
+def test_the_card_has_the_sections_of_mitchell_et_al():
+    sections = ["Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data"]
+    sections += ["Quantitative analyses", "Ethical considerations", "Caveats and recommendations"]
+    assert re.findall("^## (.*)$", card_of(), re.MULTILINE) == [*sections, "Compute used"]
 
 
 @pytest.mark.parametrize("strategy", get_args(SplitStrategy))
