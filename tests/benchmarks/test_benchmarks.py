@@ -1,17 +1,22 @@
-"""The benchmarks: their output, and what they refuse."""
+"""The benchmarks: their results, and what they refuse."""
 
+import importlib
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
 import zipfile
+from datetime import datetime, timedelta
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from imports import ROOT
 
+from movierec.utils.errors import UserError
 from movierec.utils.storage import write_arrays, write_table
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -40,28 +45,73 @@ def benchmark(name, *arguments, **environment):
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
 
 
+def result_of(name, out, *arguments, **environment):
+    """The result of a benchmark that is run as a process, and what it prints to standard error."""
+    done = benchmark(name, "--out", out, *arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"Written to {out}"]
+    return json.loads(out.read_text()), done.stderr
+
+
 @pytest.fixture
-def here(monkeypatch, capsys):
-    """Runs a benchmark in this process, which is faster: gives its output (out, err), or the message of its error."""
+def module(monkeypatch):
+    """Imports a module of the benchmarks."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+@pytest.fixture
+def here(monkeypatch, capsys, tmp_path):
+    """Runs a benchmark in this process, which is faster: gives its result, or the message of its error."""
 
     def run(name, *arguments):
-        script = BENCHMARKS / f"{name}.py"
+        script, out = BENCHMARKS / f"{name}.py", tmp_path / "result.json"
+        options = [] if name == "write_sequences" else ["--out", str(out)]
         monkeypatch.syspath_prepend(BENCHMARKS)
-        monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments), *options])
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as stopped:
             return stopped.code
-        return capsys.readouterr()
+        return json.loads(out.read_text())
 
     return run
 
 
-def test_published_split_prints_one_json_object(split):
+def test_a_result_says_where_it_comes_from(here):
+    about = here("softmax_cost", "--movies", "2000", "--users", "60")["about"]
+    command = about["command"].removeprefix("OMP_NUM_THREADS=1 ")
+    assert command.startswith("python benchmarks/softmax_cost.py --movies 2000 --users 60 --out ")
+    assert datetime.fromisoformat(about["date"]).utcoffset() == timedelta(0)
+    assert re.fullmatch(r"[0-9a-f]{7,}\+?", about["commit"]) and about["seeds"] is None
+    assert about["machine"]["processor"] and about["machine"]["cores"] >= 1 and about["machine"]["memory_gb"] > 0
+    assert {"python", "torch", "dgl", "numpy"} <= set(about["versions"])
+    assert about["threads"] >= 1 and about["peak_memory_mb"] > 50
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        ([str(BENCHMARKS / "x.py"), "--set", "ease.lambdas=[1]"], "benchmarks/x.py --set 'ease.lambdas=[1]'"),
+        (["benchmarks/x.py", "--split", str(ROOT / "benchmarks/data/a")], "benchmarks/x.py --split benchmarks/data/a"),
+        (["benchmarks/x.py", "--split", "/elsewhere/a"], "benchmarks/x.py --split /elsewhere/a"),
+    ],
+)
+def test_a_command_is_as_typed_in_the_root(module, monkeypatch, words, typed):
+    bench = module("_bench")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", words)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert bench.command() == f"python {typed}"
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(sys, "executable", str(ROOT / ".venv-peers/bin/python"))
+    assert bench.command() == f"OMP_NUM_THREADS=1 .venv-peers/bin/python {typed}"
+
+
+def test_published_split_has_the_model_and_two_baselines(split, tmp_path):
     settings = ("--set", "epochs=2", "--set", "embedding_dim=8", "--set", "ease.lambdas=[1, 10]")
-    done = benchmark("published_split", "--split", split, "--seeds", "1,2", *settings)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result, _ = result_of("published_split", tmp_path / "a.json", "--split", split, "--seeds", "1,2", *settings)
+    assert result["data"] == {"users": 60, "items": 80, "train": 1200, "valid": 177, "test": 413}
     names = {f"{metric}@{k}" for metric in ("recall", "ndcg", "precision", "hit_rate", "mrr") for k in (10, 20, 40)}
     for name in ("model", "EASE", "popularity"):
         assert names | {"valid", "fit_seconds", "evaluate_seconds"} <= set(result[name])
@@ -73,21 +123,26 @@ def test_published_split_prints_one_json_object(split):
     assert result["EASE"]["lambda"] in (1, 10)
     assert result["model"]["ndcg@20"] > 2 * result["popularity"]["ndcg@20"]
     assert result["params"]["epochs"] == 2 and result["params"]["ease"]["lambdas"] == [1, 10]
-    assert result["versions"]["torch"] and result["threads"] >= 1 and result["peak_memory_mb"] > 50
+    assert result["about"]["seeds"] == [1, 2]
 
 
 def test_masking_valid_too_leaves_fewer_wrong_candidates(split, here):
     arguments = ("published_split", "--split", split, *QUICK, "--mask")
-    train, both = (json.loads(here(*arguments, mask).out) for mask in ("train", "train+valid"))
+    train, both = (here(*arguments, mask) for mask in ("train", "train+valid"))
     assert both["EASE"]["ndcg@20"] > train["EASE"]["ndcg@20"]
     assert both["EASE"]["valid"] == train["EASE"]["valid"]
 
 
-def test_ease_is_left_out_where_there_are_too_many_items(split, here):
-    done = here("published_split", "--split", split, *QUICK, "--set", "ease.max_items=79")
-    assert "80 items are more than ease.max_items (79)" in done.err
-    result = json.loads(done.out)
-    assert "EASE" not in result and {"model", "popularity"} <= set(result)
+@pytest.mark.parametrize(
+    ("max_items", "error", "reason"),
+    [(79, None, "80 items are more than ease.max_items (79)"), (80, MemoryError("no memory"), "no memory")],
+)
+def test_the_other_figures_stay_where_ease_is_left_out(split, here, monkeypatch, capsys, max_items, error, reason):
+    if error:
+        monkeypatch.setattr("movierec.baselines.ease", Mock(side_effect=error))
+    result = here("published_split", "--split", split, *QUICK, "--set", f"ease.max_items={max_items}")
+    assert f"EASE is left out: {reason}" in capsys.readouterr().err
+    assert "EASE" not in result and {"model", "popularity"} <= set(result) and reason in result["left_out"]["EASE"]
 
 
 OVERLAP = "0 107\n" + "\n".join(f"{user * 10} {item * 7 + 100}" for user in range(2) for item in range(80))
@@ -143,13 +198,12 @@ def sequences(tmp_path):
     return tmp_path / "sequences.txt"
 
 
-def test_next_item_prints_one_json_object(sequences):
+def test_next_item_has_the_model_and_the_baselines(sequences, tmp_path):
     settings = (f"--set={setting}" for setting in SMALL)
-    done = benchmark("next_item", "--sequences", sequences, "--seeds", "1,2", *settings)
-    assert done.returncode == 0, done.stderr
-    assert "90 users, 30 items; train 720, valid 90, test 90" in done.stderr
-    assert "repeated interactions, left out: 1" in done.stderr
-    result = json.loads(done.stdout)
+    arguments = ("--sequences", sequences, "--seeds", "1,2", *settings)
+    result, progress = result_of("next_item", tmp_path / "a.json", *arguments)
+    assert result["data"] == {"users": 90, "items": 30, "train": 720, "valid": 90, "test": 90}
+    assert "repeated interactions, left out: 1" in progress
     names = {"ndcg@10", "hit_rate@10", "ndcg@20", "hit_rate@20"}
     for name in ("model", "EASE", "item-kNN", "popularity", "Markov chain"):
         assert names | {"valid", "fit_seconds", "evaluate_seconds"} <= set(result[name])
@@ -158,7 +212,7 @@ def test_next_item_prints_one_json_object(sequences):
     assert result["model"]["hit_rate@10"] > 0.9 > result["popularity"]["hit_rate@10"]
     assert [run["seed"] for run in result["model"]["seeds"]] == [1, 2]
     assert all(len(run["shares"]) == 3 and run["new_event_ms"] > 0 for run in result["model"]["seeds"])
-    assert result["params"]["next"]["epochs"] == 8 and result["versions"]["dgl"] and result["peak_memory_mb"] > 50
+    assert result["params"]["next"]["epochs"] == 8 and result["about"]["seeds"] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -183,12 +237,14 @@ def test_sequences_are_by_time_and_of_equal_times_in_the_order_of_the_file(here,
         archive.writestr("ml-1m/ratings.dat", "\n".join(ratings) + "\n")
         archive.writestr("ml-1m/movies.dat", "".join(f"{movie}::M (1999)::Drama\n" for movie in (10, 20, 30)))
         archive.writestr("ml-1m/users.dat", "1::F::1::1::1\n2::M::1::1::1\n")
-    done = benchmark("write_sequences", tmp_path / "ml-1m.zip", tmp_path / "out.txt")
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out.txt").read_text().splitlines() == ["1 30", "1 20", "1 10", "2 30"]
-    assert "4 interactions of 2 users with 3 movies" in done.stdout
+        archive.extractall(tmp_path)
+    for source in ("ml-1m.zip", "ml-1m"):
+        done = benchmark("write_sequences", tmp_path / source, tmp_path / "out.txt")
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "out.txt").read_text().splitlines() == ["1 30", "1 20", "1 10", "2 30"]
+        assert "4 interactions of 2 users with 3 movies" in done.stdout
     for name, message in (
-        ("mine.zip", "no known release; its name must be one of ml-100k.zip"),
+        ("mine.zip", "neither a folder nor a known release; its name must be one of ml-100k.zip"),
         ("ml-10m.zip", "ml-10m.zip is missing; it comes from"),
     ):
         error = here("write_sequences", tmp_path / name, tmp_path / "out2.txt")
@@ -199,28 +255,30 @@ def test_top_k_times_exact_search_and_leaves_out_missing_libraries(here, tmp_pat
     for library in ("faiss", "usearch"):
         (tmp_path / f"{library}.py").write_text("raise ImportError\n")
     sizes = ("--users", 90, "--movies", 400, "--dim", 8, "--k", 5, "--seen", 20, "--sample", 60)
-    done = benchmark("top_k", *sizes, PYTHONPATH=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "90 users, 400 movies, 8 dimensions, k 5" in done.stdout and "for 60 users" in done.stdout
-    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[4:]]
-    assert [row[0] for row in rows] == ["`topk.top_k`, exact, without seen movies", "`topk.top_k`, exact"]
-    assert all(float(row[3].replace(",", "")) > 0 and row[4] == "1.000" for row in rows)
-    assert "faiss is missing" in done.stderr and "usearch is missing" in done.stderr
+    result, progress = result_of("top_k", tmp_path / "a.json", *sizes, PYTHONPATH=tmp_path)
+    assert (result["users"], result["movies"], result["k"], result["sample"]) == (90, 400, 5, 60)
+    searches = [row["search"] for row in result["rows"]]
+    assert searches == ["this project, exact, without seen movies", "this project, exact"]
+    assert all(row["users_per_second"] > 0 and row["recall"] == 1 for row in result["rows"])
+    assert "faiss is missing" in progress and "usearch is missing" in progress
     error = here("top_k", "--movies", 10, "--k", 11)
     assert error.startswith("top_k: ") and "--k at most --movies" in error
 
 
 def test_softmax_cost_has_a_row_for_each_catalogue(here):
-    rows = here("softmax_cost", "--movies", "2000,120000", "--users", "600").out.splitlines()
-    assert [row.split()[1] for row in rows if row.startswith("│")] == ["2,000", "120,000"]
+    small, large = here("softmax_cost", "--movies", "2000,120000", "--users", "600")["rows"]
+    assert (small["movies"], large["movies"]) == (2000, 120_000)
+    assert small["exact_seconds"] > 0 and small["sampled_seconds"] > 0
+    assert large["exact_seconds"] is None and large["sampled_seconds"] > 0
 
 
 def test_several_processes_are_compared_with_one(tmp_path, random_interactions, graph_of):
     write_arrays(tmp_path / "graph.npz", **graph_of(random_interactions(80, 60))._asdict())
-    done = benchmark("processes", "--graph", tmp_path / "graph.npz", "--epochs", "2", "--set", "embedding_dim=8")
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert set(result["seconds"]) == {"1", "2"} and result["largest difference of a vector's entry"] < 1e-4
+    arguments = ("--graph", tmp_path / "graph.npz", "--epochs", 2, "--set", "embedding_dim=8")
+    result, _ = result_of("processes", tmp_path / "a.json", *arguments)
+    assert set(result["seconds"]) == {"1", "2"} and result["largest_difference"] < 1e-4
+    assert (result["users"], result["movies"], result["epochs"]) == (80, 60, 2)
+    assert result["speedup"] == pytest.approx(result["seconds"]["1"] / result["seconds"]["2"], rel=1e-3)
 
 
 def test_ablation_has_a_row_for_each_variant(here, tmp_path, monkeypatch, checkerboard, graph_of):
@@ -231,46 +289,79 @@ def test_ablation_has_a_row_for_each_variant(here, tmp_path, monkeypatch, checke
         rows = pd.DataFrame({"user": user, "item": item, "rating": np.float32(3) + item % 2})
         write_table(rows, tmp_path / f"data/split/{name}.parquet")
     monkeypatch.chdir(tmp_path)
-    rows = here("ablation", "--seeds", "1").out.splitlines()
-    assert rows[0] == "| validation, 1 seeds | NDCG@20 | Recall@20 |" and len(rows) == 2 + 7 + 3
-    assert [row.split(" | ")[0] for row in rows[2:5]] == [
-        "| the default",
-        "| the graph model alone",
-        "| similar users alone",
-    ]
-    assert all(0 < float(row.split(" | ")[1].split(" ")[0]) <= 1 for row in rows[2:])
+    variants = here("ablation", "--seeds", "1")["variants"]
+    alone = ["the graph model alone", "similar users alone", "similar movies alone"]
+    assert list(variants)[:4] == ["the default", *alone] and len(variants) == 7 + 3
+    assert all(0 < of["ndcg@20"] <= 1 and 0 < of["recall@20"] <= 1 for of in variants.values())
+    assert all(of["deviation"] == {"ndcg@20": 0, "recall@20": 0} for of in variants.values()), "of one seed"
 
 
-def test_the_time_of_a_fit_adds_up(split):
-    done = benchmark("where_time_goes", "--split", split)
-    assert done.returncode == 0, done.stderr
-    rows = dict(line.strip("| ").split(" | ")[:2] for line in done.stdout.splitlines()[2:])
-    seconds = {kind: float(value) for kind, value in rows.items()}
-    assert {"matrix products", "messages over the graph (DGL)", "start-up (SVD)"} < set(seconds)
-    assert seconds.pop("all") == pytest.approx(sum(seconds.values()), abs=0.05 * len(seconds))
+def test_the_time_of_a_fit_adds_up(split, tmp_path):
+    settings = ("--set", "epochs=2", "--set", "embedding_dim=8")
+    result, _ = result_of("where_time_goes", tmp_path / "a.json", "--split", split, *settings)
+    assert {"matrix products", "messages over the graph (DGL)", "start-up (SVD)"} < set(result["seconds"])
+    assert result["whole"] == pytest.approx(sum(result["seconds"].values()), abs=1e-4)
 
 
-@pytest.fixture
-def peers(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import peers
-
-    return peers
-
-
-def test_our_rows_beside_the_peers_come_from_published_split(peers, split, here, monkeypatch):
-    result = json.loads(here("published_split", "--split", split, *QUICK).out)
+def test_our_rows_beside_the_peers_come_from_published_split(module, split, here, monkeypatch):
+    peers, result = module("peers"), here("published_split", "--split", split, *QUICK)
     monkeypatch.setattr(peers, "figures_of", lambda *arguments: result)
     rows = peers.our_rows(["popularity", "model", "EASE"], split, "train")
     assert [row["name"] for row in rows] == list(peers.OURS.values())
     assert rows[0]["settings"].startswith("8 factors, 2 layers") and rows[1]["settings"].startswith("lambda 1,")
     assert [row["ndcg@20"] for row in rows] == [result[name]["ndcg@20"] for name in peers.OURS]
-    table = peers.table([*rows, {"name": "ALS", "library": "implicit", "version": None, "error": "a | b"}])
-    assert len(table.splitlines()) == 6 and table.endswith("| ALS (implicit) | – | – | – | – | error: a \\| b |")
+    assert rows[0]["peak_memory_mb"] == result["about"]["peak_memory_mb"] and rows[1]["peak_memory_mb"] is None
     del result["EASE"]
     assert [row["name"] for row in peers.our_rows(["model", "EASE"], split, "train")] == [peers.OURS["model"]]
+
+
+def test_the_figures_of_a_process_are_the_json_that_it_writes(module):
+    peers = module("peers")
+    code = "import sys; print('noise'); open(sys.argv[2], 'w').write('{\"ndcg@20\": 0.25}')"
+    assert peers.figures_of([sys.executable, "-c", code], {}, None) == {"ndcg@20": 0.25}
+    assert "ended with 3" in peers.figures_of([sys.executable, "-c", "exit(3)"], {}, None)["error"]
+    assert "not done after" in peers.figures_of([sys.executable, "-c", "import time; time.sleep(9)"], {}, 0.2)["error"]
 
 
 def test_an_unknown_peer_is_refused(here, split):
     error = here("peers", "--split", split, "--only", "ALS,nobody")
     assert error.startswith("peers: --only nobody: choose among model, EASE")
+
+
+def test_protocols_run_the_stages_up_to_evaluate(module, monkeypatch, tmp_path):
+    protocols, copied = module("protocols"), []
+
+    def copy_project(folder, settings):
+        copied.append(settings)
+        for path in ("data", "metrics/test"):
+            (folder / path).mkdir(parents=True)
+        for name in protocols.METRICS:
+            (folder / f"metrics/test/{name}.json").write_text('{"model": 0.5}')
+
+    def run_stages(project, log, done, skip):
+        assert (project / "data/raw/ratings.csv").exists() and "download" in skip and "evaluate" not in skip
+        done("clean", cost := {"seconds": 1.5} | ({"failed": "no space"} if "k_core=9" in copied[-1] else {}))
+        return {"clean": cost}
+
+    monkeypatch.setattr(protocols, "copy_project", copy_project)
+    monkeypatch.setattr(protocols, "run_stages", run_stages)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/ratings.csv").touch()
+    row = protocols.figures(["min_rating=4"], tmp_path / "raw")
+    assert row == {"ndcg@20": {"model": 0.5}, "recall@20": {"model": 0.5}, "seconds": 1.5}
+    with pytest.raises(UserError, match="k_core=9: no space"):
+        protocols.figures(["k_core=9"], tmp_path / "raw")
+    with pytest.raises(UserError, match="`dvc repro download` makes it"):
+        protocols.figures([], tmp_path / "missing")
+    for settings in protocols.PROTOCOLS:
+        module("_bench").bench_params(list(settings))  # each is allowed
+
+
+def test_published_figures_have_a_source_each():
+    published = json.loads((BENCHMARKS / "published.json").read_text())
+    rows = [row for name, of in published.items() if name != "sources" for row in of["rows"]]
+    assert len(rows) > 20 and {row["source"] for row in rows} == set(published["sources"])
+    assert all({"paper", "venue", "year", "repository", "protocol"} <= set(of) for of in published["sources"].values())
+    figures = [value for row in rows for key, value in row.items() if "@" in key]
+    assert all(0 < value < 1 for value in figures)
+    assert {row["model"] for row in rows if not row["comparable"]} == {"HSTU-large", "LRURec", "SASRec, cross-entropy"}

@@ -1,4 +1,4 @@
-"""The cost curve: the cost of a process, the tables and the figure."""
+"""The cost curve: the cost of a process, a copy of the project, its stages, and the figure."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ from imports import ROOT
 from ruamel.yaml import YAML
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
+import _project as copies
 import _scale_report as report
 import scale
 
@@ -24,7 +25,7 @@ def run_scale(*arguments):
 
 @pytest.mark.parametrize("code", [HUNGRY, IN_A_CHILD])
 def test_memory_is_that_of_the_largest_process(code, tmp_path):
-    cost = scale.measured([sys.executable, "-c", code], tmp_path, tmp_path / "log")
+    cost = copies.measured([sys.executable, "-c", code], tmp_path, tmp_path / "log")
     assert 0.3 < cost["memory_gb"] < 2 and cost["seconds"] >= 0.2 and cost["cpu_seconds"] > 0 and "failed" not in cost
 
 
@@ -36,17 +37,29 @@ def test_memory_is_that_of_the_largest_process(code, tmp_path):
     ],
 )
 def test_a_failure_has_its_reason(code, reason, tmp_path):
-    assert reason in scale.measured([sys.executable, "-c", code], tmp_path, tmp_path / "log")["failed"]
+    assert reason in copies.measured([sys.executable, "-c", code], tmp_path, tmp_path / "log")["failed"]
 
 
 def test_the_copy_has_the_tracked_files_and_the_settings(tmp_path):
     settings = ["epochs=3", "next.lr=0.5", "dataset=path", 'data_path="/data/a b"']
-    scale.copy_project(tmp_path / "project", settings)
+    copies.copy_project(tmp_path / "project", settings)
     params = YAML(typ="safe").load(tmp_path / "project/params.yaml")
     assert (params["epochs"], params["dataset"], params["data_path"]) == (3, "path", "/data/a b")
     assert params["next"]["lr"] == 0.5
     assert (tmp_path / "project/stages/clean.py").read_bytes() == (ROOT / "stages/clean.py").read_bytes()
     assert not (tmp_path / "project/.git").exists() and not (tmp_path / "project/data/raw").exists()
+
+
+def test_stages_run_in_order_up_to_the_first_that_fails(tmp_path):
+    code = {"a": "print('fine')", "b": "import sys; sys.exit('b: no space')", "c": "print('never')", "d": "exit(1)"}
+    stages = {}
+    for name, line in code.items():
+        (tmp_path / f"{name}.py").write_text(line)
+        stages[name] = {"cmd": f"python {name}.py"}
+    YAML().dump({"stages": stages}, tmp_path / "dvc.yaml")
+    seen = []
+    costs = copies.run_stages(tmp_path, tmp_path / "log", lambda name, cost: seen.append(name), skip=["d"])
+    assert seen == list(costs) == ["a", "b"] and "failed" not in costs["a"] and costs["b"]["failed"] == "b: no space"
 
 
 def of_size(millions, **stages):
@@ -55,47 +68,40 @@ def of_size(millions, **stages):
 
 
 @pytest.fixture
-def results():
+def sizes():
     seconds = {"1": (2.0, 10.0), "10": (20.0, 1000.0), "100": (200.0, 5.0)}
     sizes = {size: of_size(int(size), clean=clean, train=train) for size, (clean, train) in seconds.items()}
-    sizes["1"] |= {"liked": 800_000, "users": 6000, "movies": 3700}
-    sizes["1"]["ndcg@20"] = {"model": 0.35, "popularity": 0.13, "the truth": 0.4}
     sizes["100"]["stages"]["train"]["failed"] = "killed by signal 9"
-    return {"machine": {"cores": 2, "memory_gb": 16.0, "system": "Linux", "python": "3.11"}, "sizes": sizes}
+    return sizes
 
 
-def test_the_tables_have_costs_slopes_failures_and_quality(results):
-    text = report.tables(results)
-    assert "| clean | 2.0 / 0.20 | 20.0 / 2.00 | 200.0 / 20.00 | 1.00 | 1.00 |" in text
-    assert "| train | 10.0 / 1.00 | 1,000.0 / 100.00 |  | 2.00 |  |" in text
-    assert "| whole pipeline | 12.0 / 1.00 | 1,020.0 / 100.00 |  | 1.93 |  |" in text
-    assert "| clean, rows per s | 500,000 | 500,000 | 500,000 |" in text
-    assert "100 M: train failed: killed by signal 9" in text
-    assert "| 1,000,000 | 800,000 | 6,000 | 3,700 | 0.3500 | 0.1300 | 0.4000 |" in text
+def test_costs_are_by_stage_and_of_the_whole_pipeline(sizes):
+    seconds, memory = (report.costs(report.columns(sizes), key) for key in ("seconds", "memory_gb"))
+    assert seconds["clean"].tolist() == [2, 20, 200] and np.isnan(seconds["train"]).tolist() == [False, False, True]
+    assert seconds[report.WHOLE][:2].tolist() == [12, 1020] and memory[report.WHOLE][:2].tolist() == [1, 100]
 
 
-def test_stored_results_are_printed_and_drawn_again(results, tmp_path):
-    (tmp_path / "scale.json").write_text(json.dumps(results))
+def test_stored_results_are_drawn_again(sizes, tmp_path):
+    (tmp_path / "scale.json").write_text(json.dumps({"sizes": sizes}))
     done = run_scale("--from", tmp_path / "scale.json", "--figure", tmp_path / "scale.png")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == report.tables(results)
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_committed_results_are_complete():
-    committed = scale.read_results(ROOT / "benchmarks/scale.json")
-    rows = [line for line in report.tables(committed).splitlines() if line.startswith("| ")]
-    assert len(rows) > 20 and "failed" not in report.tables(committed)
-    assert all("ndcg@20" in of for of in committed["sizes"].values())
+    committed = scale.read_sizes(ROOT / "benchmarks/results/scale.json")
+    stages = set(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
+    assert len(committed) >= 4 and all(set(of["stages"]) == stages and "ndcg@20" in of for of in committed.values())
+    assert not [cost for of in committed.values() for cost in of["stages"].values() if "failed" in cost]
 
 
-def test_tables_and_figure_of_failures_alone(results, tmp_path):
-    for of in results["sizes"].values():
+def test_the_figure_of_failures_alone(sizes, tmp_path):
+    for of in sizes.values():
         of["stages"] = {"clean": of["stages"]["clean"] | {"failed": "no space"}}
-    assert "1 M: clean failed: no space" in report.tables(results)
-    report.draw(results, tmp_path / "scale.png")
+    report.draw(sizes, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").exists()
-    assert report.tables({"machine": {}, "sizes": {}}) == "Nothing was measured."
+    report.draw({}, tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
 
 
 def test_labels_are_kept_apart_in_order():
@@ -114,5 +120,5 @@ def test_labels_are_kept_apart_in_order():
     ],
 )
 def test_invalid_arguments_are_refused(arguments, message, tmp_path):
-    done = run_scale("--folder", tmp_path, *arguments)
+    done = run_scale("--folder", tmp_path, "--out", tmp_path / "a.json", *arguments)
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr

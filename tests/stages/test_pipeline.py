@@ -92,8 +92,8 @@ def test_a_lock_file_that_is_cut_off_is_mended_by_make_repro(project, share, mon
 
 def test_another_lr_runs_the_stages_it_touches_and_going_back_trains_nothing(project):
     before = (project.folder / "dvc.lock").read_bytes()
-    touched = ["train", "evaluate", "draw", "recommend", "page", "newcomers", "evaluate-newcomers"]
-    assert stages_run(project.dvc("exp", "run", "-S", "lr=0.003")) == touched
+    touched = {"train", "evaluate", "draw", "recommend", "page", "newcomers", "evaluate-newcomers"}
+    assert set(stages_run(project.dvc("exp", "run", "-S", "lr=0.003"))) == touched
     changed = project.dvc("params", "diff") + project.dvc("metrics", "diff")
     assert "lr" in changed and "metrics/test/ndcg@20.json" in changed
     assert "0.003" in project.dvc("exp", "show", "--only-changed", "--csv")
@@ -322,13 +322,12 @@ def test_someone_new_and_similar_movies_are_asked_for_by_title(project):
     ]
 
 
-def test_the_benchmark_of_variety_starts_from_the_measured_quality(project):
-    table = [
-        line.strip("| ").split(" | ") for line in project.call(sys.executable, "benchmarks/variety.py").splitlines()
-    ]
-    assert float(table[2][1]) == pytest.approx(project.metric("test", "ndcg@20")["model"], abs=1e-4)
-    unlike = [float(row[4]) for row in table[2:]]
-    assert unlike == sorted(unlike), "more variety, more unlike movies"
+def test_the_benchmark_of_variety_starts_from_the_measured_quality(project, tmp_path):
+    project.call(sys.executable, "benchmarks/variety.py", "--out", str(tmp_path / "variety.json"))
+    rows = json.loads((tmp_path / "variety.json").read_text())["rows"]
+    assert rows[0]["ndcg@20"] == pytest.approx(project.metric("test", "ndcg@20")["model"], abs=1e-4)
+    distances = [row["vector_distance"] for row in rows]
+    assert distances == sorted(distances), "more diversity, larger distances"
 
 
 @pytest.mark.parametrize(
@@ -520,4 +519,5 @@ def test_another_folder_locale_time_zone_hash_seed_number_of_threads_and_a_kill_
     running.wait()
     again = stages_run(other.dvc("repro"))
     assert "split" not in again and "evaluate" in again
-    assert (folder / "dvc.lock").read_text() == (project.folder / "dvc.lock").read_text()
+    read = YAML(typ="safe").load  # DVC takes independent stages in any order
+    assert read(folder / "dvc.lock") == read(project.folder / "dvc.lock")
