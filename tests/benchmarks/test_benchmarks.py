@@ -291,7 +291,7 @@ def test_ablation_has_a_row_for_each_variant(here, tmp_path, monkeypatch, checke
     monkeypatch.chdir(tmp_path)
     variants = here("ablation", "--seeds", "1")["variants"]
     alone = ["the graph model alone", "similar users alone", "similar movies alone"]
-    assert list(variants)[:4] == ["the default", *alone] and len(variants) == 7 + 3
+    assert list(variants)[:4] == ["the default", *alone] and len(variants) == 8 + 3
     assert all(0 < of["ndcg@20"] <= 1 and 0 < of["recall@20"] <= 1 for of in variants.values())
     assert all(of["deviation"] == {"ndcg@20": 0, "recall@20": 0} for of in variants.values()), "of one seed"
 

@@ -518,6 +518,6 @@ def test_another_folder_locale_time_zone_hash_seed_number_of_threads_and_a_kill_
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     again = stages_run(other.dvc("repro"))
-    assert "split" not in again and "evaluate" in again
+    assert again and "split" not in again, "it was killed between the split and its end"
     read = YAML(typ="safe").load  # DVC takes independent stages in any order
     assert read(folder / "dvc.lock") == read(project.folder / "dvc.lock")
