@@ -6,7 +6,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify sweep sweep-report test coverage fuzz lint describe check-lock changes clean
+.PHONY: help setup repro verify sweep sweep-report test coverage fuzz lint tables results stale docs serve-docs check-lock \
+	changes clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -38,11 +39,25 @@ FUZZ ?= 180
 fuzz: setup ## other broken files for the readers than `make test` has, for FUZZ seconds (180)
 	@python tools/fuzz.py $(FUZZ)
 
-lint: setup ## style, format, types, and whether params.yaml and README.md are behind the code
+lint: setup ## style, format, types, and whether params.yaml and the tables are behind the code
 	@ruff check && ruff format --check && mypy && python tools/describe.py --check
 
-describe: setup ## the comments of params.yaml and the README's tables, from the code
+tables: setup ## the comments of params.yaml, and the tables and figures of README.md and docs/, from code and results
 	@python tools/describe.py
+
+results: setup ## the benchmarks that are behind the code (benchmarks/dvc.yaml; long ones are frozen), and the tables
+	@dvc repro benchmarks/dvc.yaml && python tools/describe.py && python tools/stale.py
+
+stale: setup ## the results whose code or data have changed, with those of frozen stages
+	@python tools/stale.py
+
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: setup ## the documentation as a site, in site/; fails for a broken link, or a table behind its result
+	@python tools/describe.py --check && mkdocs build --strict
+
+serve-docs: export NO_MKDOCS_2_WARNING := 1
+serve-docs: setup ## the documentation at http://127.0.0.1:8000, renewed as it is edited
+	@mkdocs serve --no-strict
 
 check-lock: setup ## whether dvc.lock belongs to the code and the params, and the reference run beats the baselines
 	@python tools/check_lock.py
@@ -54,7 +69,7 @@ changes: setup ## what changes against BASE (HEAD unless told), in Markdown, and
 
 clean: ## remove the environment and the stages' untracked outputs; DVC's cache stays
 	rm -rf .venv .venv-bootstrap data/{raw,clean,split,test,graph,checkpoints,rankings,recommendations} data/checked.txt
-	rm -rf models/*.{npz,csv} plots/recommendations.html
+	rm -rf models/*.{npz,csv} plots/recommendations.html site
 
 .venv/.complete: requirements.txt requirements-dev.txt tools/make_venv.sh
 	@tools/make_venv.sh

@@ -1,0 +1,476 @@
+"""The tables and figures of README.md and docs/, by name: from the code, metrics/ and the benchmarks' results."""
+
+import json
+import re
+import sys
+import typing
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import numpy as np
+from pydantic.fields import FieldInfo
+
+from movierec.utils.errors import UserError
+from movierec.utils.params import Params, Section, param_names, read_yaml
+
+PARAMS, DVC = ROOT / "params.yaml", ROOT / "dvc.yaml"
+RESULTS, PUBLISHED = ROOT / "benchmarks/results", ROOT / "benchmarks/published.json"
+# The files to read first, in order, and their subjects.
+READING = {
+    "examples/one_file.py": "LightGCN from the data to NDCG@20, with the library's parts",
+    "stages/train.py": "the stage: files in, the model and its rankings out",
+    "movierec/model/fit.py": "the whole model: the graph, the Gaussian processes and their mix",
+    "movierec/model/graph.py": "message passing with DGL",
+    "movierec/model/lightgcn.py": "the graph model, and vectors for new users",
+    "movierec/model/softmax.py": "the loss and its gradient",
+    "movierec/model/training.py": "the training loop",
+    "movierec/model/gaussian_process.py": "the Gaussian processes over users and movies",
+}
+OURS = "**this model**"
+MODELS = {"model": OURS}  # other models have their names
+TABLES: dict[str, Callable[[], str]] = {}
+
+
+def table(name: str) -> str:
+    """A table in Markdown, with a line break at its end."""
+    if name not in TABLES:
+        raise UserError(f"no table is called {name}; there are {', '.join(sorted(TABLES))}.")
+    return TABLES[name]()
+
+
+def made(function: Callable[[], str]) -> Callable[[], str]:
+    """Have a function's table under the function's name."""
+    TABLES[function.__name__] = function
+    return function
+
+
+def markdown(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
+    """A table in Markdown; None is an empty cell."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join('' if cell is None else str(cell) for cell in line)} |\n" for line in lines)
+
+
+@cache
+def read(path: Path) -> Any:
+    """A JSON file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path.relative_to(ROOT)} is missing; `make results` makes it.") from None
+
+
+def bench(name: str) -> Any:
+    """The result of a benchmark."""
+    return read(RESULTS / f"{name}.json")
+
+
+def metric(name: str) -> dict[str, float]:
+    """A metric of the pipeline's run by model, such as `test/ndcg@20`."""
+    return read(ROOT / f"metrics/{name}.json")
+
+
+def four(value: float | None) -> str | None:
+    """A metric, to four decimals."""
+    return None if value is None else f"{value:.4f}"
+
+
+# --- from the code ---
+
+
+@made
+def reading() -> str:
+    """The files to read first, with their line counts."""
+    lines = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in READING}
+    return markdown(("file", "lines", "subject"), ((f"[`{of}`]({of})", lines[of], READING[of]) for of in READING))
+
+
+@made
+def params() -> str:
+    """Each param with its default, description, allowed values, and the stages that read it."""
+    return params_table(read_yaml(PARAMS), read_yaml(DVC)["stages"])
+
+
+def params_table(values: dict[str, Any], stages: dict[str, Any]) -> str:
+    """The table of params from their values and the stages of dvc.yaml."""
+    rows = []
+    for name in param_names():
+        group, _, key = name.rpartition(".")
+        section = typing.cast("type[Section]", Params.model_fields[group].annotation) if group else Params
+        field, value = section.model_fields[key], values[group][key] if group else values[key]
+        of_stages = [stage for stage, of in stages.items() if {name, group} & set(of.get("params", [])) - {""}]
+        listed = ", ".join(map(shown, value)) if isinstance(value, list) else shown(value)
+        cells = (f"`{name}`", f"`{listed}`", field.description, f"`{allowed(field)}`", ", ".join(of_stages))
+        rows.append([re.sub(r"[|]", "/", str(cell)) for cell in cells])
+    return markdown(("param", "default", "description", "allowed", "read by"), rows)
+
+
+def shown(value: Any) -> str:
+    """A value in YAML."""
+    return f"{value:.10g}" if isinstance(value, float) and value != int(value) else str(value)
+
+
+def allowed(field: FieldInfo) -> str:
+    """The values that a param may have: options, or an interval."""
+    options = typing.get_args(field.annotation)
+    if typing.get_origin(field.annotation) is typing.Literal:
+        return ", ".join(options)
+    if typing.get_origin(field.annotation) is list:
+        return f"each in {interval(typing.get_args(options[0])[1].metadata)}"
+    return "text" if field.annotation is str else f"in {interval(field.metadata)}"
+
+
+def interval(metadata: list[Any]) -> str:
+    """pydantic's limits as an interval."""
+    limits = {name: getattr(of, name) for of in metadata for name in ("ge", "gt", "le", "lt") if hasattr(of, name)}
+    low = f"[{limits['ge']:g}" if "ge" in limits else f"({limits['gt']:g}"
+    high = f"{limits['le']:.10g}]" if "le" in limits else f"{limits['lt']:g})" if "lt" in limits else "inf)"
+    return f"{low}, {high}"
+
+
+# --- from the pipeline's run ---
+
+SHOWN = {"ndcg": "NDCG", "recall": "Recall", "precision": "Precision", "map": "MAP", "hit_rate": "hit rate"} | {
+    "mrr": "MRR",
+    "coverage": "coverage",
+}
+
+
+@made
+def result() -> str:
+    """The models' test metrics."""
+    values = {name: metric(f"test/{name}@20") for name in SHOWN}
+    rows = ([MODELS.get(model, model), *(four(of[model]) for of in values.values())] for model in values["ndcg"])
+    return markdown(("test", *(f"{name}@20" for name in SHOWN.values())), rows)
+
+
+@made
+def newcomers() -> str:
+    """NDCG@20 of held-out users, never seen in training and trained on."""
+    unseen, trained = metric("newcomers/ndcg@20"), metric("newcomers/ndcg@20_when_known")
+    rows = ((MODELS.get(model, model), four(unseen[model]), four(trained[model])) for model in unseen)
+    return markdown(("NDCG@20", "never seen in training", "trained on"), rows)
+
+
+# --- from the benchmarks ---
+
+COLUMNS = [f"{name}@{k}" for k in (10, 20, 40) for name in ("recall", "ndcg")]
+TITLES = {"recall": "Recall", "ndcg": "NDCG", "hit_rate": "HitRate"}
+
+
+def title(column: str) -> str:
+    """The heading of a metric, such as NDCG@20."""
+    name, _, k = column.partition("@")
+    return f"{TITLES[name]}@{k}"
+
+
+def compared(name: str, columns: list[str], measured: dict[str, dict[str, Any]]) -> str:
+    """Measured models beside published ones, by NDCG@10 (NDCG@20 without it); those under other protocols last."""
+    rows = [{"model": model, "of": "measured here", "comparable": True} | of for model, of in measured.items()]
+    sources = read(PUBLISHED)["sources"]
+    for row in read(PUBLISHED)[name]["rows"]:
+        source = sources[row["source"]]
+        notes = [source.get("label", f"{source['venue']} {source['year']}"), row.get("note")]
+        notes += [] if row["comparable"] else ["another protocol"]
+        rows.append(row | {"of": "; ".join(filter(None, notes))})
+    rows.sort(key=lambda row: (not row["comparable"], -(row.get(columns[1]) or row[columns[3]])))
+    metrics = {column: title(column) for column in columns}
+    cells = (
+        (row["model"], *(four(row.get(of)) for of in metrics), seconds(row.get("fit_seconds")), row["of"])
+        for row in rows
+    )
+    return markdown(("model", *metrics.values(), "fit, s", "source"), cells)
+
+
+def seconds(value: float | None) -> str | None:
+    """Seconds, with one decimal below a hundred."""
+    return None if value is None else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def of_split(name: str) -> dict[str, dict[str, Any]]:
+    """The models that published_split.py measures on a split."""
+    figures = bench(name)
+    models = {OURS: figures["model"], "EASE": figures.get("EASE"), "popularity": figures["popularity"]}
+    return {model: of for model, of in models.items() if of}
+
+
+@made
+def published_ml1m() -> str:
+    """The published split of MovieLens 1M."""
+    quick, graph = bench("published_ml1m_quick")["model"], bench("published_ml1m_graph")["model"]
+    others = {"this model, quick": quick, "its graph alone, 256 dimensions": graph}
+    return compared("published_ml1m", COLUMNS, of_split("published_ml1m") | others)
+
+
+@made
+def published_lastfm() -> str:
+    """The published split of LastFM."""
+    return compared("published_lastfm", COLUMNS, of_split("published_lastfm"))
+
+
+@made
+def published_gowalla() -> str:
+    """The published split of Gowalla."""
+    return compared("published_gowalla", COLUMNS, of_split("published_gowalla"))
+
+
+@made
+def next_item() -> str:
+    """Leave-one-out on MovieLens 1M."""
+    names = {"model": OURS, "EASE": "EASE on a fading history", "item-kNN": "item-kNN on the last movies"}
+    names |= {"Markov chain": "first-order Markov chain", "popularity": "recent popularity"}
+    figures = bench("next_item")
+    measured = {name: figures[key] for key, name in names.items()}
+    measured["this model, quick"] = bench("next_item_quick")["model"]
+    return compared("next_item", ["hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20"], measured)
+
+
+def of_protocols(chosen: Callable[[str], bool]) -> str:
+    """Test NDCG@20 / Recall@20 of the pipeline under other params."""
+    rows = [row for row in bench("protocols")["rows"] if chosen(" ".join(row["settings"]))]
+    models = list(dict.fromkeys(model for row in rows for model in row["ndcg@20"]))
+    models.sort(key=lambda model: model == "popularity")
+    cells = []
+    for row in rows:
+        command = " ".join(f"-S {setting}" for setting in row["settings"])
+        pairs = ((row["ndcg@20"].get(of), row["recall@20"].get(of)) for of in models)
+        cells.append(
+            (
+                f"`{command}`" if command else "the defaults",
+                *(pair[0] and "{:.4f} / {:.4f}".format(*pair) for pair in pairs),
+            )
+        )
+    return markdown(("`dvc exp run` with", *(MODELS.get(of, of) for of in models)), cells)
+
+
+@made
+def protocols() -> str:
+    """Random splits of other ratings."""
+    return of_protocols(lambda settings: "split_strategy" not in settings)
+
+
+@made
+def next_views() -> str:
+    """The random split, and the splits by time."""
+    return of_protocols(lambda settings: not settings or "split_strategy" in settings)
+
+
+@made
+def peers() -> str:
+    """Other libraries on the published split."""
+    head = ("model", "NDCG@20", "Recall@20", "fit, s", "peak memory, MB", "settings")
+    cells = []
+    for row in bench("peers")["rows"]:
+        name = f"{row['name']} ({row['library']} {row['version']})"
+        memory = row.get("peak_memory_mb")
+        figures = (four(row.get("ndcg@20")), four(row.get("recall@20")), seconds(row.get("fit_seconds")))
+        cells.append((name, *figures, memory and f"{memory:,.0f}", row.get("settings") or row.get("error")))
+    return markdown(head, cells)
+
+
+@made
+def validation_parts() -> str:
+    """Validation metrics of variants of the model, over seeds."""
+    variants = bench("ablation")["variants"]
+    names = ("ndcg@20", "recall@20")
+    cells = ((name, *(f"{of[key]:.4f} ± {of['deviation'][key]:.4f}" for key in names)) for name, of in variants.items())
+    return markdown(("validation", *map(title, names)), cells)
+
+
+@made
+def where_time_goes() -> str:
+    """Seconds of a fit by kind of work."""
+    figures = bench("where_time_goes")
+    kinds = figures["seconds"] | {"all": figures["whole"]}
+    rows = ((kind, f"{of:.1f}", f"{of / figures['whole']:.0%}") for kind, of in kinds.items())
+    return markdown(("kind of work", "seconds", "share"), rows)
+
+
+@made
+def variety() -> str:
+    """Test metrics by `diversity`."""
+    heads = {"diversity": "`diversity`", "ndcg@20": "NDCG@20", "recall@20": "Recall@20"}
+    heads |= {
+        "genre_distance": "distance of genres",
+        "vector_distance": "distance of embeddings",
+        "coverage@20": "coverage@20",
+    }
+    rows = (
+        (f"`{row['diversity']:g}`", *(four(row[key]) for key in list(heads)[1:])) for row in bench("variety")["rows"]
+    )
+    return markdown(heads.values(), rows)
+
+
+def latency(row: dict[str, Any]) -> tuple[str, str]:
+    """The median and the 99th percentile in ms."""
+    return f"{row['p50_ms']:.3g}", f"{row['p99_ms']:.3g}"
+
+
+@made
+def serving() -> str:
+    """Latency of a request."""
+    rows = ((f"`{row['request']}`", *latency(row)) for row in bench("serving")["requests"])
+    return markdown(("one request", "p50, ms", "p99, ms"), rows)
+
+
+@made
+def serving_index() -> str:
+    """An approximate index against exact search."""
+    rows = ((row["index"], f"{row['recall@20']:.3f}", *latency(row)) for row in bench("serving")["index"]["rows"])
+    return markdown(("index", "recall@20 of exact search", "p50, ms", "p99, ms"), rows)
+
+
+@made
+def softmax_cost() -> str:
+    """Seconds of the exact and the sampled softmax by catalogue size."""
+    rows = bench("softmax_cost")["rows"]
+    head = ("movies", *(f"{row['movies']:,}" for row in rows))
+    kinds = (("exact, s", "exact_seconds"), ("sampled, s", "sampled_seconds"))
+    return markdown(head, ((name, *(row[key] and f"{row[key]:.2f}" for row in rows)) for name, key in kinds))
+
+
+@made
+def softmax_quality() -> str:
+    """The sampled softmax against the exact one, on the published split."""
+    names = {
+        "exact": "published_ml1m",
+        "sampled, 1,024 negatives": "softmax_1024",
+        "sampled, 512 negatives": "softmax_512",
+    }
+    rows = []
+    for name, of in names.items():
+        model = bench(of)["model"]
+        each = ", ".join(four(run["ndcg@20"]) or "" for run in model["seeds"])
+        rows.append((name, four(model["ndcg@20"]), four(model["recall@20"]), each))
+    return markdown(("softmax", "NDCG@20", "Recall@20", "NDCG@20 of each seed"), rows)
+
+
+@made
+def top_k() -> str:
+    """Exact search against indexes."""
+    head = ("search", "building, s", "all users, s", "users per s", "recall")
+    rows = (
+        (
+            row["search"],
+            seconds(row["build_seconds"]),
+            seconds(row["seconds"]),
+            f"{row['users_per_second']:,.0f}",
+            f"{row['recall']:.3f}",
+        )
+        for row in bench("top_k")["rows"]
+    )
+    return markdown(head, rows)
+
+
+@made
+def processes() -> str:
+    """One process against several."""
+    figures = bench("processes")
+    rows = [(n, seconds(of), f"{figures['seconds']['1'] / of:.2f}") for n, of in figures["seconds"].items()]
+    return markdown(("processes", "training, s", "times as fast as one"), rows)
+
+
+@made
+def machines() -> str:
+    """The command, commit, date and machine of each result."""
+    rows = []
+    for path in sorted(RESULTS.glob("*.json")):
+        about = read(path)["about"]
+        machine = f"{about['machine']['processor']}, {about['machine']['cores']} cores"
+        rows.append(
+            (
+                path.stem,
+                f"`{about['command'].partition(' --out ')[0]}`",
+                f"`{about['commit']}`",
+                about["date"][:10],
+                machine,
+            )
+        )
+    return markdown(("result", "command", "commit", "date", "machine"), rows)
+
+
+WHOLE = "whole pipeline"
+
+
+def sizes() -> list[dict[str, Any]]:
+    """The sizes that scale.py measured, in ascending order."""
+    return sorted(bench("scale")["sizes"].values(), key=lambda of: of["interactions"])
+
+
+@made
+def scale() -> str:
+    """Seconds and peak memory of each stage by data size, and the slope of log seconds on log interactions."""
+    of_sizes = sizes()
+    n = np.array([of["interactions"] for of in of_sizes])
+    time = {stage: np.array([of["stages"][stage]["seconds"] for of in of_sizes]) for stage in of_sizes[0]["stages"]}
+    memory = {stage: np.array([of["stages"][stage]["memory_gb"] for of in of_sizes]) for stage in time}
+    time[WHOLE], memory[WHOLE] = np.sum(list(time.values()), axis=0), np.max(list(memory.values()), axis=0)
+    rows = []
+    for stage, of_stage in time.items():
+        slopes = (np.polyfit(np.log(n[-last:]), np.log(of_stage[-last:]), 1)[0] for last in (len(n), 2))
+        pairs = (f"{of:,.1f} / {gb:.2f}" for of, gb in zip(of_stage, memory[stage], strict=True))
+        rows.append((stage, *pairs, *(f"{slope:.2f}" for slope in slopes)))
+    return markdown(("stage", *(f"{of / 1e6:g} M, s / GB" for of in n), "slope", "last two"), rows)
+
+
+@made
+def scale_quality() -> str:
+    """Test NDCG@20 by data size and model."""
+    models = list(dict.fromkeys(model for of in sizes() for model in of["ndcg@20"]))
+    counts = {"interactions": "interactions", "liked": "positive", "users": "users", "movies": "movies"}
+    rows = (
+        (*(f"{of[key]:,}" for key in counts), *(four(of["ndcg@20"].get(model)) for model in models)) for of in sizes()
+    )
+    return markdown((*counts.values(), *(MODELS.get(of, of) for of in models)), rows)
+
+
+@made
+def verify() -> str:
+    """The hash of each stage's outputs in two new clones and in dvc.lock."""
+    stages = bench("verify")["stages"]
+    conditions = list(next(iter(stages.values())))
+    rows = []
+    for stage, hashes in stages.items():
+        same = "same" if len(set(hashes.values())) == 1 else "differs"
+        rows.append((stage, *(f"`{hashes[of][:12]}`" for of in conditions), same))
+    return markdown(("stage", *conditions, ""), rows)
+
+
+# --- figures in prose ---
+
+
+def value(name: str) -> str:
+    """A figure, by its name: a metric such as `test.ndcg.EASE`, `minus.EASE.low`, or one of `VALUES`."""
+    kind, _, of = name.partition(".")
+    if kind in ("test", "valid"):
+        of_metric, _, model = of.partition(".")
+        return four(metric(f"{kind}/{of_metric}@20")[model]) or ""
+    if kind == "minus":
+        model, _, bound = of.partition(".")
+        return four(metric(f"test/ndcg@20_model_minus{'_' if bound else ''}{bound}")[model]) or ""
+    if name not in VALUES:
+        raise UserError(f"no figure is called {name}; there are {', '.join(sorted(VALUES))}.")
+    return VALUES[name]()
+
+
+def of_ablation(variant: str) -> str:
+    """A validation NDCG@20 of the ablation."""
+    return four(bench("ablation")["variants"][variant]["ndcg@20"]) or ""
+
+
+VALUES: dict[str, Callable[[], str]] = {
+    "n_ratings": lambda: f"{read(ROOT / 'metrics/data.json')['ratings']['kept']:,}",
+    "ablation.graph": lambda: of_ablation("the graph model alone"),
+    "ablation.whole": lambda: of_ablation("the default"),
+    "pipeline_seconds": lambda: f"{bench('verify')['seconds']['2 threads']:.0f}",
+    "fit_seconds": lambda: f"{bench('published_ml1m')['model']['fit_seconds']:.0f}",
+    "ablation.without_embeddings": lambda: of_ablation("kernels without the graph's embeddings"),
+    "same_second": lambda: f"{bench('sequences')['same_second']:.1%}",
+    "within_minute": lambda: f"{bench('sequences')['within_minute']:.1%}",
+    "processor": lambda: bench("verify")["about"]["machine"]["processor"],
+}
