@@ -66,9 +66,8 @@ def here(monkeypatch, capsys, tmp_path):
 
     def run(name, *arguments):
         script, out = BENCHMARKS / f"{name}.py", tmp_path / "result.json"
-        options = [] if name == "write_sequences" else ["--out", str(out)]
         monkeypatch.syspath_prepend(BENCHMARKS)
-        monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments), *options])
+        monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments), "--out", str(out)])
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as stopped:
@@ -239,10 +238,12 @@ def test_sequences_are_by_time_and_of_equal_times_in_the_order_of_the_file(here,
         archive.writestr("ml-1m/users.dat", "1::F::1::1::1\n2::M::1::1::1\n")
         archive.extractall(tmp_path)
     for source in ("ml-1m.zip", "ml-1m"):
-        done = benchmark("write_sequences", tmp_path / source, tmp_path / "out.txt")
+        done = benchmark("write_sequences", tmp_path / source, tmp_path / "out.txt", "--out", tmp_path / "shares.json")
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "out.txt").read_text().splitlines() == ["1 30", "1 20", "1 10", "2 30"]
         assert "4 interactions of 2 users with 3 movies" in done.stdout
+        shares = json.loads((tmp_path / "shares.json").read_text())
+        assert (shares["same_second"], shares["within_minute"]) == (0.5, 1.0), "user 1 has gaps of 8 and 0 seconds"
     for name, message in (
         ("mine.zip", "neither a folder nor a known release; its name must be one of ml-100k.zip"),
         ("ml-10m.zip", "ml-10m.zip is missing; it comes from"),
