@@ -6,6 +6,7 @@ from typing import Any
 import _bench  # noqa: F401  (the library on the path)
 import numpy as np
 from matplotlib.patheffects import withStroke
+from sklearn.isotonic import IsotonicRegression
 
 from movierec.evaluation.figures import plt, save
 from movierec.utils.storage import replacing
@@ -121,11 +122,7 @@ def apart(heights: dict[str, float]) -> dict[str, float]:
     """The heights of labels, moved as little as possible so that none overlap, in the same order."""
     order = sorted(heights, key=heights.get)
     steps = LINE_HEIGHT * np.arange(len(order))
-    # Least squares under "each is a line above the one before": isotonic regression, by pooling neighbours.
-    pools: list[list[float]] = []
-    for free in (np.array([heights[name] for name in order]) - steps).tolist():
-        pools.append([free])
-        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
-            pools[-2:] = [pools[-2] + pools[-1]]
-    settled = np.concatenate([[np.mean(pool)] * len(pool) for pool in pools]) if pools else steps
+    # Least squares under "each is a line above the one before" is isotonic regression.
+    free = np.array([heights[name] for name in order]) - steps
+    settled = IsotonicRegression().fit_transform(steps, free) if order else steps
     return dict(zip(order, settled + steps, strict=True))

@@ -22,7 +22,7 @@ from movierec.utils.params import Params, Section, read_yaml
 PAGES = [tables.ROOT / "README.md", *sorted((tables.ROOT / "docs").glob("*.md"))]
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 VALUE = re.compile(r"(<!-- value: (\S+) -->).*?(<!-- end -->)", re.DOTALL)
-HEAD = """# Every number that a run depends on. Change one and `dvc repro` runs only the stages that read it;
+HEAD = """# The params of a run. Change one and `dvc repro` runs only the stages that read it;
 # `dvc exp run -S lr=0.003` does the same without editing this file. `make tables` writes the comments, from
 # movierec/utils/params.py.
 """

@@ -1,7 +1,6 @@
 """The tables and figures of README.md and docs/, by name: from the code, metrics/ and the benchmarks' results."""
 
 import json
-import re
 import sys
 import typing
 from collections.abc import Callable, Iterable
@@ -106,7 +105,7 @@ def params_table(values: dict[str, Any], stages: dict[str, Any]) -> str:
         of_stages = [stage for stage, of in stages.items() if {name, group} & set(of.get("params", [])) - {""}]
         listed = ", ".join(map(shown, value)) if isinstance(value, list) else shown(value)
         cells = (f"`{name}`", f"`{listed}`", field.description, f"`{allowed(field)}`", ", ".join(of_stages))
-        rows.append([re.sub(r"[|]", "/", str(cell)) for cell in cells])
+        rows.append([str(cell).replace("|", r"\|") for cell in cells])
     return markdown(("param", "default", "description", "allowed", "read by"), rows)
 
 

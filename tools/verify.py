@@ -1,10 +1,11 @@
 """`make verify`: run the committed pipeline in two new clones, under different conditions, and compare all bytes.
 
 The clones share nothing with each other, nor with DVC's cache here: each stage runs in both. Their outputs are compared
-with each other, and with the committed dvc.lock if the data set is the committed one. In that case the hashes and the
-seconds go to benchmarks/results/verify.json, for the documentation.
+with each other, and with the committed dvc.lock if the data set is the committed one. In that case `python
+tools/verify.py --record` also writes hashes and seconds to benchmarks/results/verify.json, for the documentation.
 """
 
+import argparse
 import hashlib
 import os
 import subprocess
@@ -33,6 +34,9 @@ CONDITIONS = {
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", action="store_true", help="write benchmarks/results/verify.json")
+    record = parser.parse_args().record
     git_status = ["git", "status", "--porcelain", "-uno"]
     if subprocess.run(git_status, capture_output=True, text=True, check=True).stdout.strip():
         print("note: what is verified is the last commit; uncommitted changes are left out", flush=True)
@@ -49,7 +53,7 @@ def main() -> int:
             else:
                 committed = {"committed": stages(folder / repro.LOCK)}
             found[name], seconds[name] = run(name, folder, environment)
-    if committed:
+    if record and committed:
         names = next(iter(committed.values()))
         by_stage = {stage: {name: of.get(stage) for name, of in (found | committed).items()} for stage in names}
         _bench.write_result(_bench.RESULTS / "verify.json", {"seconds": seconds, "stages": by_stage})

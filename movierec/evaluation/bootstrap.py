@@ -19,9 +19,8 @@ def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 
     for begin in range(0, resamples, BLOCK):
         block = min(BLOCK, resamples - begin)
         drawn = rng.integers(n, size=(block, n)) + n * np.arange(block)[:, None]
-        times = (
-            np.bincount(drawn.ravel(), minlength=block * n).reshape(block, n).astype(np.float64)
-        )  # draws of each user
+        times = np.bincount(drawn.ravel(), minlength=block * n).reshape(block, n)  # draws of each user
+        times = times.astype(np.float64)
         with np.errstate(invalid="ignore"):
             means.append((times @ filled) / (times @ counts))
     return np.concatenate(means)

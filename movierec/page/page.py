@@ -23,10 +23,8 @@ BEST = 10  # best ratings of each user
 NONE = 65535  # an empty place
 MAX_MOVIES = 20_000  # more would make the file too large (and 16 bits have 65,535 values)
 MAX_CELLS = 3e8  # users x movies: above this, reasons would take too much memory
-LIKED, MAX_STARS = (
-    4.0,
-    5.0,
-)  # least rating that counts in a user's genres; above five stars, ratings are weights, and all do
+LIKED = 4.0  # least rating that counts in a user's genres
+MAX_STARS = 5.0  # above, ratings are weights, and all count
 
 
 def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:

@@ -124,13 +124,13 @@ class Params(Section):
     patience: int = _param("stop after this many epochs without a better validation NDCG@20", ge=1, le=10**5)
     softmax: Literal["auto", "exact", "sampled"] = _param("over all movies, over a sample of them, or the cheaper one")
     negatives: int = _param("sampled movies in the softmax, approximately", ge=1, le=10**8)
-    processes: int = _param("that train together on this machine", ge=1, le=1024)
+    processes: int = _param("processes that train together on this machine", ge=1, le=1024)
     checkpoint_epochs: int = _param("epochs between checkpoints, to resume a killed run; 0 keeps none", ge=0, le=10**5)
 
     next: Next
 
     mask: Mask = _param("interactions left out of the test rankings; with a split by time always train+valid")
-    cutoffs: Annotated[list[Cutoff], *Distinct] = _param("k of NDCG@k and the other metrics")
+    cutoffs: Annotated[list[Cutoff], *Distinct] = _param("k of the accuracy metrics in metrics/every_cutoff.json")
     top_k: int = _param("recommendations per user", ge=1, le=10**6)
     only_genres: Text = _param("`any`, or recommend only movies of one of these genres: Drama|Comedy")
     not_genres: Text = _param("`none`, or recommend no movies of these genres: Horror|War")

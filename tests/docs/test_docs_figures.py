@@ -26,7 +26,7 @@ FIGURE = re.compile(
     re.VERBOSE,
 )
 BENCHMARKS = ROOT / "benchmarks/dvc.yaml"
-BY_TOOLS = {ROOT / "benchmarks/results/verify.json"}  # `make verify`
+BY_TOOLS = {ROOT / "benchmarks/results/verify.json"}  # tools/verify.py --record
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
 
 
