@@ -73,6 +73,14 @@ def checkerboard():
 
 
 @pytest.fixture(scope="session")
+def recommender():
+    """Of a small data set, split at random."""
+    from small_recommender import small  # which imports this file
+
+    return small().recommender
+
+
+@pytest.fixture(scope="session")
 def ml_100k(pytestconfig):
     """MovieLens 100K as RecBole files, from the package registry once, then from pytest's cache."""
     folder = Path(pytestconfig.cache.mkdir("ml-100k"))

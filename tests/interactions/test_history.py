@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from small_histories import histories_of
 
 from movierec.interactions.history import (
     NEGLIGIBLE,
@@ -26,12 +27,6 @@ def frame(*pairs):
     return pd.DataFrame(pairs, columns=["user", "item"])
 
 
-def histories_of(*lists):
-    """Histories from a list of items per user."""
-    pairs = [(user, item) for user, items in enumerate(lists) for item in items]
-    return Histories.from_interactions(len(lists), frame(*pairs).astype(int))
-
-
 def lists_of(histories):
     return [histories.of(np.array([user])).items.tolist() for user in range(histories.n_users)]
 
@@ -47,12 +42,12 @@ def test_a_later_part_comes_after_an_earlier_one():
 
 
 def test_histories_of_some_users_are_in_the_order_of_these_users():
-    histories = histories_of([5, 3], [], [1]).of(np.array([2, 1, 0, 2]))
+    histories = histories_of([[5, 3], [], [1]]).of(np.array([2, 1, 0, 2]))
     assert histories.indptr.tolist() == [0, 1, 1, 3, 4] and histories.items.tolist() == [1, 5, 3, 1]
 
 
 def test_a_users_history_decays_by_half_life():
-    histories = histories_of([4, 2, 0], [], [1])
+    histories = histories_of([[4, 2, 0], [], [1]])
     assert decayed(histories, 5, 1.0).toarray().tolist() == [[1, 0, 0.5, 0, 0.25], [0] * 5, [0, 1, 0, 0, 0]]
     assert decayed(histories, 5, 2.0)[0, 4] == 0.5
     assert decayed(histories, 5, np.inf).toarray().tolist() == [[1, 0, 1, 0, 1], [0] * 5, [0, 1, 0, 0, 0]]
@@ -61,12 +56,12 @@ def test_a_users_history_decays_by_half_life():
 
 
 def test_negligible_weights_are_dropped():
-    matrix = decayed(histories_of(list(range(100))), 100, 1.0)
+    matrix = decayed(histories_of([list(range(100))]), 100, 1.0)
     assert matrix.nnz == 25 and matrix.data.min() == NEGLIGIBLE == np.finfo(np.float32).eps / 2
 
 
 def test_recent_popularity_by_hand():
-    histories = histories_of([1, 0], [0, 2, 1])
+    histories = histories_of([[1, 0], [0, 2, 1]])
     assert recent_popularity(histories, 4, 1.0).tolist() == [1.25, 1.5, 0.5, 0]
     assert recent_popularity(histories, 4, np.inf).tolist() == [2, 2, 1, 0]
     assert recent_popularity(histories, 4, 1.0).dtype == np.float32
@@ -74,7 +69,7 @@ def test_recent_popularity_by_hand():
 
 @given(LISTS, st.sampled_from([0.5, 1.0, 3.0]))
 def test_recent_popularity_is_the_sum_of_the_decayed_histories(lists, half_life):
-    histories = histories_of(*lists)
+    histories = histories_of(lists)
     expected = decayed(histories, 7, half_life).toarray().sum(axis=0)
     np.testing.assert_allclose(recent_popularity(histories, 7, half_life), expected, rtol=1e-6)
 
@@ -86,13 +81,13 @@ def test_transitions_count_the_items_that_follow_others(lists, half_life, reach)
         for s in range(len(items)):
             for t in range(s + 1, min(len(items), s + reach + 1)):
                 expected[items[s], items[t]] += 2 ** (-(t - s - 1) / half_life)
-    counts = transitions(histories_of(*lists), 7, half_life, reach)
+    counts = transitions(histories_of(lists), 7, half_life, reach)
     np.testing.assert_allclose(counts.toarray(), expected, rtol=1e-6, atol=1e-3)
     assert counts.dtype == np.float32 and counts.has_sorted_indices
 
 
 def test_the_last_items():
-    last = last_items(histories_of([4, 2, 0], [], [1]), 5)
+    last = last_items(histories_of([[4, 2, 0], [], [1]]), 5)
     assert last.toarray().tolist() == [[1, 0, 0, 0, 0], [0] * 5, [0, 1, 0, 0, 0]] and last.dtype == np.float32
 
 

@@ -19,11 +19,6 @@ from movierec.recommend.recommender import Recommender
 K = 5
 
 
-@pytest.fixture(scope="module")
-def recommender():
-    return small().recommender
-
-
 @functools.cache
 def html(temporal=False):
     recommender = small(temporal).recommender

@@ -51,11 +51,6 @@ def records(run):
     return records
 
 
-@pytest.fixture(scope="module")
-def recommender():
-    return small().recommender
-
-
 def unwrapped(text):
     """A table's text with its title in one line."""
     return " ".join(text.split())

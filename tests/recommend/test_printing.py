@@ -5,14 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from small_recommender import USER_IDS, small
+from small_recommender import USER_IDS
 
 from movierec.recommend.printing import WIDTH, as_records, print_movies
-
-
-@pytest.fixture(scope="module")
-def recommender():
-    return small().recommender
 
 
 def table(**columns):

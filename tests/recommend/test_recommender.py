@@ -31,11 +31,6 @@ COLUMNS = ["Rank", "MovieID", "Title", "Year", "Genres", "Score"]
 
 
 @pytest.fixture(scope="module")
-def recommender():
-    return small().recommender
-
-
-@pytest.fixture(scope="module")
 def temporal():
     return small(temporal=True).recommender
 

@@ -27,6 +27,7 @@ def test_a_stage_that_is_killed_leaves_whole_files_or_none_and_then_gives_the_sa
         text=True,
     )
     assert done.returncode == 0 and done.stdout.endswith(f"{KILLS} kills, no difference\n"), done.stdout + done.stderr
+    assert done.stdout.count("done before it") < KILLS / 2, "most kills come in time"
 
 
 def stopped(main):

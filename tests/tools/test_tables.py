@@ -43,10 +43,69 @@ def test_the_table_of_params_has_a_row_for_each_with_the_stages_that_read_it():
     assert r"Drama\|Comedy" in cells["only_genres"][2], "as it is written in params.yaml"
 
 
-def test_a_missing_result_says_how_to_make_it(monkeypatch, tmp_path):
+def test_a_missing_result_says_how_to_make_it(monkeypatch):
     monkeypatch.setattr(tables, "RESULTS", tables.ROOT / "no")
     with pytest.raises(UserError, match="make results"):
         tables.bench("ablation")
+
+
+@pytest.fixture
+def scale(monkeypatch):
+    """Two sizes: ten times the data take ten times the time in `clean`, a hundred times in `train`."""
+
+    def size(interactions, clean, train, **ndcg):
+        stages = {name: {"seconds": s, "memory_gb": gb} for name, (s, gb) in {"clean": clean, "train": train}.items()}
+        counts = {"interactions": interactions, "liked": 7, "users": 60, "movies": 1500}
+        return counts | {"stages": stages, "ndcg@20": ndcg}
+
+    large = size(10_000_000, (20.0, 2.0), (1000.0, 100.0), model=0.25)
+    sizes = {"10": large, "1": size(1_000_000, (2.0, 0.2), (10.0, 1.0), model=0.5, EASE=0.4)}
+    monkeypatch.setattr(tables, "bench", {"scale": {"sizes": sizes}}.__getitem__)
+
+
+def test_the_cost_by_data_size_sums_seconds_and_has_the_largest_memory(scale):
+    rows = tables.table("scale").splitlines()
+    assert rows[0] == "| stage | 1 M, s / GB | 10 M, s / GB | slope | last two |"
+    assert rows[2:4] == [
+        "| clean | 2.0 / 0.20 | 20.0 / 2.00 | 1.00 | 1.00 |",
+        "| train | 10.0 / 1.00 | 1,000.0 / 100.00 | 2.00 | 2.00 |",
+    ]
+    assert rows[4].startswith("| whole pipeline | 12.0 / 1.00 | 1,020.0 / 100.00 | 1.93 |")
+
+
+def test_the_quality_by_data_size_has_a_column_for_each_model(scale):
+    head, _, *rows = tables.table("scale_quality").splitlines()
+    assert head == "| interactions | positive | users | movies | **this model** | EASE |"
+    assert rows == ["| 1,000,000 | 7 | 60 | 1,500 | 0.5000 | 0.4000 |", "| 10,000,000 | 7 | 60 | 1,500 | 0.2500 |  |"]
+
+
+def test_measured_and_published_models_are_in_the_order_of_their_ndcg(monkeypatch):
+    rows = [{"model": "B", "ndcg@10": 0.3, "recall@10": 0.1, "comparable": True, "note": "on a GPU", "source": "x"}]
+    rows += [{"model": "C", "ndcg@10": 0.9, "recall@10": 0.9, "comparable": False, "source": "x"}]
+    published = {"sources": {"x": {"venue": "KDD", "year": 2020}}, "split": {"rows": rows}}
+    monkeypatch.setattr(tables, "read", lambda path: published)
+    ours = {"A": {"ndcg@10": 0.25, "recall@10": 0.2, "fit_seconds": 1.25}, "D": {"ndcg@10": 0.5, "recall@10": 0.4}}
+    assert tables.compared("split", ["recall@10", "ndcg@10"], ours).splitlines()[2:] == [
+        "| D | 0.4000 | 0.5000 |  | measured here |",
+        "| B | 0.1000 | 0.3000 |  | KDD 2020; on a GPU |",
+        "| A | 0.2000 | 0.2500 | 1.2 | measured here |",
+        "| C | 0.9000 | 0.9000 |  | KDD 2020; another protocol |",
+    ]
+
+
+def test_stages_of_which_a_hash_differs_are_named(monkeypatch):
+    stages = {"a": {"one": "1" * 32, "committed": "1" * 32}, "b": {"one": "2" * 32, "committed": "3" * 32}}
+    monkeypatch.setattr(tables, "bench", {"verify": {"stages": stages}}.__getitem__)
+    assert tables.table("verify").splitlines()[2:] == [
+        f"| a | `{'1' * 12}` | `{'1' * 12}` | same |",
+        f"| b | `{'2' * 12}` | `{'3' * 12}` | differs |",
+    ]
+
+
+def test_figures_in_prose_are_metrics_by_name(monkeypatch):
+    metrics = {"test/ndcg@20": {"EASE": 0.12345, "model": 0.5}, "test/ndcg@20_model_minus_low": {"EASE": 0.1}}
+    monkeypatch.setattr(tables, "metric", metrics.__getitem__)
+    assert (tables.value("test.ndcg.EASE"), tables.value("minus.EASE.low")) == ("0.1235", "0.1000")
 
 
 @pytest.mark.parametrize("name", sorted(tables.TABLES))

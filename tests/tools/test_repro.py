@@ -1,0 +1,38 @@
+"""`make repro`: the data set that can be obtained."""
+
+import subprocess
+
+import pytest
+import repro
+from imports import ROOT
+
+from movierec.utils.params import read_params
+
+
+@pytest.fixture
+def run_with(tmp_path, monkeypatch):
+    """A maker of runs with a data set and a reason why MovieLens 1M is missing: the data set of the run."""
+
+    def run(dataset, reason):
+        path = tmp_path / "params.yaml"
+        path.write_text((ROOT / "params.yaml").read_text().replace("dataset: ml-1m", f"dataset: {dataset}"))
+        ran = []
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(repro, "up_to_date", lambda stage: False)
+        monkeypatch.setattr(repro, "why_missing", lambda dataset: reason)
+        monkeypatch.setattr(repro, "summary", lambda: ran.append("summary"))
+        monkeypatch.setattr(repro.subprocess, "run", lambda command: subprocess.CompletedProcess(command, 0))
+        assert repro.main() == 0 and ran == ["summary"]
+        return read_params(path).dataset
+
+    return run
+
+
+def test_where_movielens_1m_is_missing_100k_takes_its_place_with_a_message(run_with, capsys):
+    assert run_with("ml-1m", "no archive") == "ml-100k"
+    assert "MovieLens 1M can't be had (no archive): setting `dataset: ml-100k`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("dataset", "reason"), [("ml-1m", None), ("path", "no archive"), ("ml-20m", "no archive")])
+def test_otherwise_the_data_set_stays(run_with, dataset, reason):
+    assert run_with(dataset, reason) == dataset
