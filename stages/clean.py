@@ -13,12 +13,14 @@ CLEAN, PLOTS = Path("data/clean"), Path("plots/data")
 
 def main() -> None:
     params = _stage.params()
-    cleaned = clean(read_folder(Path("data/raw")), params.max_rejected, CLEAN)
+    tables = read_folder(Path("data/raw"), params.columns.model_dump(), params.rating_scale)
+    cleaned = clean(tables, params.max_rejected, CLEAN, params.max_repeated)
     write_table(cleaned.users, CLEAN / "users.parquet")
     write_table(cleaned.movies, CLEAN / "movies.parquet")
     write_json(cleaned.summary, Path("metrics/data.json"))
     write_csv(cleaned.stars, PLOTS / "ratings.csv")
     write_csv(degree_curves(cleaned.by_user, cleaned.by_movie), PLOTS / "degrees.csv")
+    print(*cleaned.notes, sep="\n")
     for table, rows in cleaned.summary.items():
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in rows["rejected"].items())
         print(f"{table}: {rows['kept']:,} of {rows['read']:,} rows kept{reasons and f' (rejected: {reasons})'}")

@@ -21,12 +21,12 @@ def main() -> None:
     check_table(RATINGS)
     with replacing(SPLIT / "scratch", keep=False) as scratch, closing(Engine(scratch)) as engine, ExitStack() as stack:
         positives = Positives(engine, RATINGS, params.min_rating, params.k_core)
-        if strategy.name in TEMPORAL:
-            positives.check_has_times(strategy.name)
+        in_time = strategy.name in TEMPORAL
+        tied = positives.share_of_ties(strategy.name) if in_time else 0
         splitter = Splitter(strategy, params.seed, positives.time_at, positives.n)
         members = Membership(len(positives.user_ids), len(positives.item_ids))
         tables = [stack.enter_context(writing_table(Path(of), INTERACTION_TYPES)) for of in _stage.PARTS.values()]
-        for interactions in positives.batches(in_time=strategy.name in TEMPORAL):
+        for interactions in positives.batches(in_time, params.ties):
             of_rows = splitter.parts(interactions)
             for part, table in enumerate(tables):
                 table.append(interactions[of_rows == part])
@@ -38,6 +38,8 @@ def main() -> None:
     write_csv(members.by_month(), Path("plots/split.csv"))
     sizes = ", ".join(f"{part} {table.n_rows:,}" for part, table in zip(_stage.PARTS, tables, strict=True))
     print(f"{len(positives.user_ids):,} users, {len(positives.item_ids):,} movies; {strategy.name}: {sizes}")
+    if in_time:
+        print(f"{tied:.1%} of them have the time of another one of their user; their order is by {params.ties}")
     print("cold, in validation or test but not in train:", members.cold()["kind"].value_counts().to_dict() or "none")
 
 

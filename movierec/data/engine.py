@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from movierec.utils.errors import UserError, cannot_write
@@ -34,6 +35,7 @@ class Engine:
         # Nothing is fetched from the network, whatever a query may seem to need.
         config |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
         self.connection = duckdb.connect(config=config)
+        self.connection.execute("SET TimeZone = 'UTC'")
 
     def close(self) -> None:
         """Close the database."""
@@ -62,10 +64,25 @@ class Engine:
         with self._user_errors():
             return list(self.connection.execute(sql, values).fetchnumpy().values())
 
+    def frame(self, sql: str) -> pd.DataFrame:
+        """The rows of an answer as a data frame."""
+        with self._user_errors():
+            return self.connection.sql(sql).to_arrow_table().to_pandas()
+
     def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The rows of a long answer, in batches."""
         with self._user_errors():
             yield from self.connection.sql(sql).to_arrow_reader(BATCH)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def reading(path: Path) -> Iterator[None]:
+        """Turn the errors of DuckDB and Arrow about a file that somebody brings into a UserError."""
+        try:
+            yield
+        except (pa.ArrowException, duckdb.Error, OSError) as error:
+            reason = " ".join(str(error).split())[:100]
+            raise UserError(f"{path} is not readable ({reason}); write it again.") from None
 
     @contextlib.contextmanager
     def _user_errors(self) -> Iterator[None]:
@@ -79,5 +96,9 @@ class Engine:
 
 def literal(path: Path) -> str:
     """A path in SQL, with its special characters escaped."""
-    plain = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
-    return "'" + plain.replace("'", "''") + "'"
+    return quote("".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path)))
+
+
+def quote(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"

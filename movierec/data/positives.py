@@ -13,6 +13,11 @@ import pandas as pd
 from movierec.data.engine import ROW, Engine
 from movierec.utils.errors import UserError
 
+# A step of an integer hash on 32 bits; a hash of user and movie gives an order that tells nothing.
+MIX = "CREATE OR REPLACE MACRO mix(x) AS (xor(x, x >> 16) * 73244475 % 4294967296)"
+MIXED = "mix(mix(mix(UserID::BIGINT) + MovieID)), MovieID"
+TIES = {"hash": MIXED, "file": ROW}  # orders of a user's interactions of one second
+
 
 class Positives:
     """The ratings of at least `min_rating`, by users and of movies with at least `k_core` of them."""
@@ -29,6 +34,7 @@ class Positives:
             UserError: nothing is left.
         """
         self.engine = engine
+        engine.rows(MIX)
         engine.open("ratings", ratings)
         # A 32-bit column is compared with a 32-bit number: 4.1 is another one in 64 bits.
         enough = f"SELECT * FROM ratings WHERE Rating >= {float(np.float32(min_rating))!r}::FLOAT"
@@ -57,16 +63,17 @@ class Positives:
             before = left
         return rows
 
-    def batches(self, in_time: bool) -> Iterator[pd.DataFrame]:
+    def batches(self, in_time: bool, ties: str = "hash") -> Iterator[pd.DataFrame]:
         """The interactions, in batches of whole users of some 100,000 rows.
 
         They are sorted by user and item, so that the order of the file does not matter, or with `in_time` by user and
-        time, where rows of the same second keep the order of the file (nearly half of MovieLens 1M's do).
+        time. Of the same second (nearly half of MovieLens 1M's are), they are in the order of a hash of user and movie,
+        which does not depend on the file either, or with `ties="file"` in the file's, as published protocols have it.
 
         Yields:
             user, item (int32 indices), rating (float32), timestamp (int64).
         """
-        order = f"UserID, Timestamp, {ROW}" if in_time else "UserID, MovieID"
+        order = f"UserID, Timestamp, {TIES[ties]}" if in_time else "UserID, MovieID"
         left = pd.DataFrame()
         sql = f"SELECT UserID, MovieID, Rating, Timestamp FROM positives ORDER BY {order}"
         for batch in self.engine.batches(sql):
@@ -81,11 +88,21 @@ class Positives:
             left = rows[whole:]
         yield left
 
-    def check_has_times(self, strategy: str) -> None:
-        """Raise a UserError if the ratings have no times, for a split strategy that needs them."""
-        if self.engine.rows("SELECT max(Timestamp) FROM positives") == [(0,)]:
-            missing = f"split_strategy {strategy} follows time, but the ratings have none"
+    def share_of_ties(self, strategy: str) -> float:
+        """The share of the interactions that have the time of another one of their user.
+
+        Raises:
+            UserError: there are no times, or they are all the same where `strategy` compares them.
+        """
+        of_users = "SELECT UserID, Timestamp, count(*) AS n FROM positives GROUP BY UserID, Timestamp"
+        columns = "sum(n) FILTER (n > 1), count(*), count(DISTINCT Timestamp), max(Timestamp)"
+        ((n_tied, n_moments, n_times, latest),) = self.engine.rows(f"SELECT {columns} FROM ({of_users})")
+        same = n_times < 2 if strategy == "global_temporal" else n_moments == len(self.user_ids)
+        if not latest or (same and self.n > len(self.user_ids)):
+            none = "the ratings have none" if not latest else "the times tell nothing: no user has two different ones"
+            missing = f"split_strategy {strategy} follows time, but {none}"
             raise UserError(f"{missing}; add a timestamp to each, or set it to random in params.yaml.")
+        return float(n_tied or 0) / self.n
 
     def time_at(self, place: int) -> int:
         """The time of the interaction at a place, from 0, in the order of time."""

@@ -1,4 +1,4 @@
-"""The rules by which rows are rejected, and the list of the rejected rows."""
+"""The rules for a rating, as SQL over columns of text, and the list of the rejected rows."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -7,32 +7,31 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from movierec.data.engine import ROW, Engine
-from movierec.data.fields import MAX_ID, MAX_RATING, Ids, Numbers, encoded, seconds, stars, weights
-from movierec.data.schemas import RATING_TYPES, RATINGS
-from movierec.data.text_file import Fault, Rows, Table
+from movierec.data.engine import Engine, quote
+from movierec.data.ids import Ids, small_sql
+from movierec.data.layouts import Tables
+from movierec.data.source import View
 from movierec.utils.errors import UserError
 
+Fault = tuple[int, str, str]  # a row that cannot be used: its line, the reason, its text
+MAX_RATING = 5.0
+LEAST = 0.01  # of stars, for a rating of 0 on another scale: 0 would be no rating
+MAX_TIMESTAMP = 2**32  # seconds, the year 2106
+UNITS = (1, 10**3, 10**6, 10**9)  # of time in a second
+STARS = ("5", "4", "3", "2", "1", *(f"{half / 2}" for half in range(1, 11)))  # as most files write them
 # Reasons to reject a rating, beside those of its ids (`Ids.reason`).
 STARS_REASON = "Rating is not in whole or half stars from 0.5 to 5"
 WEIGHT_REASON = "weight is not a number above 0"
 TIME_REASON = "Timestamp is not in seconds from 0 to 4294967296"
 UNKNOWN_MOVIE = "movie not in the movies table"
 UNKNOWN_USER = "user not in the users table"
-RATED_AGAIN = "the user rated the movie again, later"  # not a fault of the file
+RATED_AGAIN = "the user rated the movie again, later"
+ADDED = "weight added to an earlier row of the user and movie"
+NO_RATING = "rating 0, which stands for none"
+NO_FAULTS = (RATED_AGAIN, ADDED, NO_RATING)  # of the file
 SHOWN = 200  # characters of a rejected row
 TABLES = ("users", "movies", "ratings")
 REJECTED = pa.schema({"part": pa.string(), "line": pa.int64(), "reason": pa.string(), "row": pa.string()})
-# All but the last rating of each pair of user and movie.
-SUPERSEDED = f"""
-    WITH twice AS (SELECT UserID, MovieID FROM judged GROUP BY UserID, MovieID HAVING count(*) > 1)
-    SELECT {ROW} FROM (
-        SELECT {ROW}, row_number() OVER (
-            PARTITION BY UserID, MovieID ORDER BY Timestamp DESC, Rating DESC, {ROW} DESC
-        ) AS place
-        FROM judged SEMI JOIN twice USING (UserID, MovieID)
-    ) WHERE place > 1 ORDER BY {ROW}
-"""
 
 
 class Rejections:
@@ -47,6 +46,10 @@ class Rejections:
         if rows := [(table, line, reason, text[:SHOWN]) for line, reason, text in faults]:
             self.engine.insert("rejected", pa.table([list(of) for of in zip(*rows, strict=True)], schema=REJECTED))
 
+    def add_from(self, table: str, rows: str) -> None:
+        """Add rejected rows of a table from SQL for their line, reason and text."""
+        self.engine.rows(f"INSERT INTO rejected SELECT '{table}', line, reason, left(text, {SHOWN}) FROM {rows}")
+
     def reasons(self, table: str) -> list[tuple[str, int, int, str]]:
         """Each reason, its number of rows, and its first line with its text; the most frequent reason first."""
         columns = "reason, count(*), min(line), arg_min(row, line)"
@@ -59,8 +62,8 @@ class Rejections:
         return {"read": n_rows, "kept": n_rows - sum(rejected.values()), "rejected": rejected}
 
     def check_share(self, table: str, file: object, n_rows: int, highest: float) -> None:
-        """Raise a UserError with the reasons if a larger share is rejected, not counting superseded ratings."""
-        faults = [row for row in self.reasons(table) if row[0] != RATED_AGAIN]
+        """Raise a UserError with the reasons if a larger share is rejected for faults of the file."""
+        faults = [row for row in self.reasons(table) if row[0] not in NO_FAULTS]
         rejected = sum(count for _, count, *_ in faults)
         if rejected > highest * n_rows:
             listed = "; ".join(f"{n:,} {reason} (line {line}: {text[:80]!r})" for reason, n, line, text in faults)
@@ -78,19 +81,6 @@ class Rejections:
             yield batch.to_pandas()
 
 
-def reject_rows(rejections: Rejections, name: str, table: Table, faults: dict[str, np.ndarray]) -> np.ndarray:
-    """Reject rows of a table that was read whole, each for the first of the reasons in `faults`, (n,) bool.
-
-    Returns:
-        (n,) bool, the rows that are kept.
-    """
-    at, reasons = first_fault(faults)
-    rows = table.rows.iloc[at]
-    texts = ("|".join(map(str, fields)) for fields in rows.drop(columns="line").itertuples(index=False))
-    rejections.add(name, [*zip(rows["line"], reasons, texts, strict=True), *table.broken])
-    return ~np.isin(np.arange(len(table.rows)), at)
-
-
 def first_fault(faults: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
     """The rows with a fault, (n,) int64, and the first reason of each; `faults` are bool by reason."""
     bad = np.stack(list(faults.values()))  # (n_reasons, n_rows)
@@ -98,81 +88,105 @@ def first_fault(faults: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
     return at, [list(faults)[reason] for reason in bad[:, at].argmax(axis=0)]
 
 
-class JudgedBlock(NamedTuple):
-    """A block of ratings, each judged by itself."""
+class Survey(NamedTuple):
+    """A look at all rows of a view of a table of one's own."""
 
-    n_lines: int
-    kept: dict[str, np.ndarray]  # the columns of `RATING_TYPES`
-    pairs: np.ndarray  # int64, one number for user and movie of each kept row, in the order of both
-    rejected: list[Fault]
-    n_broken: int
+    small: dict[str, bool]  # for UserID and MovieID, whether all are whole numbers as `Ids` has them
+    seconds: int  # units of time in one
+
+    @classmethod
+    def of(cls, view: View, scale: float) -> "Survey":
+        """Look at a view once.
+
+        Raises:
+            UserError: many ratings are above the scale, or times are floats that are not exact.
+        """
+        columns, number = view.source.columns, "try_cast(Timestamp AS BIGINT)"
+        ids = [of for of in columns if of in ("UserID", "MovieID")]
+        wanted: dict[str, str] = {of: f"bool_and(coalesce({small_sql(of)}, {of} IS NULL))" for of in ids}
+        if "Rating" in columns:
+            wanted |= {"above": f"count_if(try_cast(Rating AS FLOAT) BETWEEN {scale + 1e-6} AND 1e9)", "n": "count(*)"}
+            wanted |= {"highest": "max(try_cast(Rating AS FLOAT)) FILTER (isfinite(try_cast(Rating AS FLOAT)))"}
+        if "Timestamp" in columns:
+            wanted |= {f"unit_{unit}": f"count_if({number} <= {MAX_TIMESTAMP * unit})" for unit in UNITS}
+            wanted |= {"latest": f"max({number})"}
+        with view.engine.reading(view.path):
+            (row,) = view.engine.rows(f"SELECT {', '.join(wanted.values())} FROM {view.name}")
+        found = dict(zip(wanted, row, strict=True))
+        if "Rating" in columns and (found["above"] or 0) > 0.2 * found["n"]:
+            raise UserError(  # without them, the disliked ones would be left
+                f"{view.path}: ratings go up to {found['highest']:g}, but rating_scale in params.yaml is {scale:g}; "
+                f"set it to the top of their scale, such as 10 or 100, or columns.weight to a column of other numbers."
+            )
+        exact = view.source.exact.get("Timestamp")
+        if exact and (found["latest"] or 0) > exact:
+            floats = f"in a column of floats, which hold whole numbers exactly only up to {exact:,}"
+            raise UserError(f"{view.path}: Timestamp {found['latest']} is {floats}; write it as integers.")
+        counts = np.diff([0, *(found.get(f"unit_{unit}", 1) for unit in UNITS)])
+        return cls({of: found[of] is not False for of in ids}, UNITS[int(counts.argmax())])
 
 
 class RatingRules(NamedTuple):
-    """The rules for a rating by itself."""
+    """The rules for the rows of ratings, each by itself."""
 
-    user_ids: Ids
-    movie_ids: Ids
-    known_movies: np.ndarray | None  # MovieIDs; None: any
+    view: View
+    tables: Tables
+    users: Ids
+    movies: Ids
+    seconds: int = 1  # units of time in one
 
-    def judge(self, rows: Rows, n_lines: int) -> JudgedBlock:
-        """Apply the rules to the rows of a block of `n_lines` lines."""
-        n, columns = len(rows.line), rows.columns
-        user = encoded(columns["UserID"], self.user_ids.numbers)
-        movie = encoded(columns["MovieID"], self.movie_ids.numbers)
-        if "Weight" in columns:
-            rating, rating_reason = encoded(columns["Weight"], weights), WEIGHT_REASON
-        elif "Rating" in columns:
-            rating, rating_reason = encoded(columns["Rating"], stars), STARS_REASON
-        else:  # an interaction without a rating is a positive one, whatever min_rating is
-            rating, rating_reason = Numbers(np.full(n, MAX_RATING, np.float32), np.zeros(n, bool)), STARS_REASON
-        time = seconds(columns["Timestamp"]) if "Timestamp" in columns else Numbers(np.zeros(n, int), np.zeros(n, bool))
-        unknown = np.zeros(n, bool) if self.known_movies is None else ~np.isin(movie.value, self.known_movies)
-        faults = {self.user_ids.reason: user.bad, self.movie_ids.reason: movie.bad, rating_reason: rating.bad}
-        at, reasons = first_fault(faults | {TIME_REASON: time.bad, UNKNOWN_MOVIE: unknown})
-        rejected = [*zip(rows.line[at].tolist(), reasons, rows.shown(at), strict=True), *rows.broken]
-        good = np.ones(n, bool)
-        good[at] = False
-        values = [of.value[good] for of in (user, movie, rating, time)]
-        frame = pd.DataFrame(dict(zip(RATING_TYPES, values, strict=True))).astype(RATING_TYPES)
-        kept = {str(name): column.to_numpy() for name, column in RATINGS.validate(frame).items()}
-        pairs = values[0] * (MAX_ID + 1) + values[1]
-        return JudgedBlock(n_lines, kept, pairs, rejected=rejected, n_broken=len(rows.broken))
+    def sql(self, only_users: bool = False, only_movies: bool = False) -> str:
+        """SQL for each row: user, movie, rating, time, and for a row to reject its reason and text.
 
+        With `only_users` and `only_movies`, ids must be in the types `known_users` and `known_movies`.
+        """
+        names = self.view.source.columns
+        rating_of = "Weight" if "Weight" in names else "Rating" if "Rating" in names else ""
+        rating, rating_reason = self._rating(rating_of)
+        time = self._time() if "Timestamp" in names else "0::BIGINT"
+        reasons = {"u IS NULL": self.users.reason, "m IS NULL": self.movies.reason}
+        if self.tables.zeros_are_none:
+            reasons["try_cast(Rating AS DOUBLE) = 0"] = NO_RATING
+        reasons |= {"r IS NULL": rating_reason, "t IS NULL": TIME_REASON}
+        if only_movies:
+            reasons["try_cast(MovieID AS known_movies) IS NULL"] = UNKNOWN_MOVIE
+        if only_users:
+            reasons["try_cast(UserID AS known_users) IS NULL"] = UNKNOWN_USER
+        cases = " ".join(f"WHEN {test} THEN {quote(reason)}" for test, reason in reasons.items())
+        shown = ", '|', ".join(f"coalesce({name}, '')" for name in names)
+        rows = f"SELECT *, {self.users.sql} AS u, {self.movies.sql} AS m, {rating} AS r, {time} AS t"
+        return (
+            f"SELECT u AS user, m AS movie, r AS rating, t AS time, reason, "
+            f"CASE WHEN reason IS NOT NULL THEN concat({shown}) END AS text{{line}} "
+            f"FROM (SELECT *, CASE {cases} END AS reason FROM ({rows} FROM {self.view.name}))"
+        )
 
-def reject_together(
-    rejections: Rejections, file: Any, users: np.ndarray | None, *, ordered: bool, block_size: int
-) -> np.ndarray:
-    """Reject the ratings in the view `judged` that only the whole file shows to be unusable.
+    def _rating(self, column: str) -> tuple[str, str]:
+        """SQL for a rating or weight, and the reason why it is invalid."""
+        scale, number, fast = self.tables.scale, f"{column}::DOUBLE", ""
+        if column == "Weight":
+            pattern = r"[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?"
+            value, test, reason = f"{number}::FLOAT", f"{number} > 1.2e-38 AND {number} < 3.4e38", WEIGHT_REASON
+        elif not column:  # an interaction without a rating is a positive one, whatever min_rating is
+            return f"{MAX_RATING}::FLOAT", STARS_REASON
+        elif scale == MAX_RATING:
+            pattern = r"[0-9](\.[0-9]{1,6})?"
+            value, test = f"{number}::FLOAT", f"{number} BETWEEN 0.5 AND 5 AND {number} * 2 % 1 = 0"
+            reason = STARS_REASON
+            fast = " ".join(f"WHEN '{text}' THEN {text}::FLOAT" for text in STARS)
+        else:
+            pattern = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+            value, test = f"greatest({number} * {MAX_RATING} / {scale}, {LEAST})::FLOAT", f"{number} <= {scale}"
+            reason = f"Rating is not a number from 0 to {scale:g}"
+        slow = f"CASE WHEN regexp_full_match({column}, '{pattern}') AND {test} THEN {value} END"
+        return f"CASE {column} {fast} ELSE {slow} END" if fast else slow, reason
 
-    Args:
-        rejections: the list, with the ratings rejected so far.
-        file: of the ratings, a TextFile or ParquetFile.
-        users: UserIDs; None: any.
-        ordered: whether the pairs of user and movie rise, so that none is repeated.
-        block_size: bytes of the file at a time.
-
-    Returns:
-        The rows of the view to leave out, sorted.
-    """
-    engine = rejections.engine
-    again = np.array([], np.int64) if ordered else engine.arrays(SUPERSEDED)[0]
-    strangers = again[:0]
-    if users is not None:
-        engine.insert("users", pa.table({"UserID": users}))
-        unknown = f"SELECT {ROW} FROM judged WHERE UserID NOT IN (SELECT UserID FROM users) ORDER BY 1"
-        strangers = np.setdiff1d(engine.arrays(unknown)[0], again)
-    rows = np.concatenate([again, strangers])
-    order = np.argsort(rows)
-    rows, reasons = rows[order], np.repeat([RATED_AGAIN, UNKNOWN_USER], [len(again), len(strangers)])[order]
-    # The line of a kept row follows from the lines that were rejected before it.
-    rejected = engine.arrays("SELECT line FROM rejected WHERE part = 'ratings' ORDER BY line")[0]
-    kept_before = rejected - file.first - np.arange(len(rejected))
-    lines = file.first + rows + np.searchsorted(kept_before, rows, side="right")
-    for block in file.blocks(block_size) if len(rows) else ():
-        here = slice(*np.searchsorted(lines, [block.first, block.first + block.n_lines]))
-        if len(lines[here]):
-            parsed = file.parse(block)
-            shown = parsed.shown(np.searchsorted(parsed.line, lines[here]))
-            rejections.add("ratings", zip(lines[here].tolist(), reasons[here].tolist(), shown, strict=True))
-    return rows
+    def _time(self) -> str:
+        """SQL for a time in seconds."""
+        digits = "try_cast(split_part(Timestamp, '.', 1) AS BIGINT)"
+        whole = f"regexp_full_match(Timestamp, '[0-9]{{1,19}}(\\.0+)?') THEN {digits}"
+        date = "WHEN contains(Timestamp, '-') THEN floor(epoch(try_cast(Timestamp AS TIMESTAMPTZ)))::BIGINT "
+        time = f"CASE WHEN {whole} // {self.seconds} {date if self.tables.own else ''}END"
+        slow = f"CASE WHEN {time} BETWEEN 0 AND {MAX_TIMESTAMP} THEN {time} END"
+        fast = "try_cast(Timestamp AS UINTEGER)"
+        return f"CASE WHEN {fast}::VARCHAR = Timestamp THEN {fast}::BIGINT // {self.seconds} ELSE {slow} END"

@@ -2,7 +2,8 @@
 
 import pandera.pandas as pa
 
-from movierec.data.fields import MAX_ID, MAX_TIMESTAMP
+from movierec.data.ids import MAX_ID
+from movierec.data.rules import MAX_TIMESTAMP
 
 GENDERS = ("F", "M", "unknown")
 NAME = {"Name": pa.Column("str", pa.Check.str_length(min_value=1), unique=True, required=False)}  # where ids are text
@@ -26,7 +27,7 @@ RATINGS = pa.DataFrameSchema(
     {
         "UserID": pa.Column("int32", ID),
         "MovieID": pa.Column("int32", ID),
-        "Rating": pa.Column("float32", pa.Check.gt(0)),  # stars, 0.5 to 5, or a weight
+        "Rating": pa.Column("float32", pa.Check.gt(0)),  # stars, up to 5, or a weight
         "Timestamp": pa.Column("int64", pa.Check.in_range(0, MAX_TIMESTAMP)),
     },
     strict=True,

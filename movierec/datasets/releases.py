@@ -50,6 +50,13 @@ LAYOUTS = {
     "csv": Layout(("movies.csv", "ratings.csv"), 2),
     "recbole": Layout(("*.inter", "*.item", "*.user"), 1),
     "table": Layout(("interactions.*", "items.*"), 1),
+    "kaggle": Layout(("movies_metadata.csv", "ratings*.csv", "links*.csv"), 3),
+    "book-crossing": Layout(("BX-Book-Ratings.csv", "BX-Books.csv"), 1),
+    "book-crossing-kaggle": Layout(("Ratings.csv", "Books.csv"), 2),
+    "lastfm": Layout(("user_artists.dat", "artists.dat"), 1),
+    "lastfm-360k": Layout(("usersha1-artmbid-artname-plays.tsv",), 1),
+    "lightgcn": Layout(("train.txt",), 1),
+    "file": Layout(("*.csv", "*.parquet"), 1),  # one file of interactions, by any name
 }
 
 
@@ -60,6 +67,11 @@ def find_layout(folder: Path) -> str:
             return name
     known = "; ".join(f"{name}: {', '.join(layout.files)}" for name, layout in LAYOUTS.items())
     raise UserError(f"{folder} holds no data set in a known layout. Known layouts: {known}.")
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder that match a pattern."""
+    return sorted(folder.glob(pattern))
 
 
 def title_of(dataset: str, data_path: str) -> str:

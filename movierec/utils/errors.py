@@ -2,7 +2,14 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
+
+# What must not reach a terminal from data: escape sequences, other control characters, and marks of text direction.
+UNPRINTABLE = (
+    "\x1b\\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+LINE_ENDS = "[\t-\r\x85\u2028\u2029]+"  # and tabs: blanks in a title
 
 
 class UserError(Exception):
@@ -17,6 +24,11 @@ def cannot_write(path: object, error: OSError) -> str:
     """The message for a file or folder that the system refuses: full disk, missing permission and the like."""
     reason = os.strerror(error.errno) if error.errno else error  # some libraries put more into the error's own text
     return f"{path or 'a file'}: {reason}; free some space or fix the permissions, then run it again."
+
+
+def printable(text: str) -> str:
+    """A text on one line, without what could change a terminal."""
+    return re.sub(UNPRINTABLE, "", re.sub(LINE_ENDS, " ", text))
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:

@@ -61,6 +61,18 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Columns(Section):
+    """The names of the columns of one's own tables."""
+
+    user: Text = _param("`auto` finds known names")
+    item: Text = _param("of movies or other items")
+    rating: Text = _param("stars, or see rating_scale; `none`: all rows are likes, or have weights")
+    weight: Text = _param("a number such as of plays, in place of a rating")
+    timestamp: Text = _param("seconds to nanoseconds since 1970, or dates")
+    title: Text = _param("of an item")
+    genres: Text = _param("of an item, separated by |")
+
+
 class Ease(Section):
     """The EASE baseline."""
 
@@ -93,13 +105,17 @@ class Params(Section):
 
     dataset: Dataset = _param("a MovieLens release, or your own data")
     data_path: Text = _param("the folder of your own data, for `dataset: path`")
+    columns: Columns
+    rating_scale: float = _param("highest rating in your own data; ratings become stars, up to 5", gt=0, le=1e6)
     max_rejected: float = _param("largest share of rejected rows per file", ge=0, le=1)
+    max_repeated: float = _param("largest share of interactions that repeat a user and item", ge=0, le=1)
     min_rating: float = _param("least rating (or weight) of a positive interaction", gt=0, le=1e9)
     k_core: int = _param("least positive interactions of each user and movie", ge=1, le=10**6)
 
     split_strategy: SplitStrategy = _param("random, or by time: each user's latest, one cut for all, each user's last")
     valid_fraction: float = _param("share of the interactions in the validation set", gt=0, lt=1)
     test_fraction: float = _param("share of the interactions in the test set", gt=0, lt=1)
+    ties: Literal["hash", "file"] = _param("order within a second, for splits by time: by hash, or as in the file")
     seed: int = _param("of the random split, the initial embeddings and the training order", ge=0, le=2**32 - 1)
 
     rating_power: float = _param("an edge weighs (rating / mean rating) ^ this; 0 ignores ratings", ge=0, le=4)

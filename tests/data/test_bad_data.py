@@ -14,7 +14,6 @@ from stage_runner import run_stage, run_until, set_up
 
 from movierec.data.layouts import read_folder
 from movierec.data.rules import RATED_AGAIN, STARS_REASON, TIME_REASON, UNKNOWN_MOVIE, UNKNOWN_USER
-from movierec.data.text_file import read_whole
 from movierec.datasets.download import extract
 from movierec.utils.errors import UserError
 
@@ -231,7 +230,7 @@ def test_utf_8_is_read_where_latin_1_is_expected_and_the_reverse_is_named(tmp_pa
 def test_without_one_of_its_files_a_layout_is_another_or_unknown(tmp_path, layout, name):
     write_files(tmp_path, {other: text for other, text in GOOD[layout].items() if other != name})
     if name in ("users.dat", "x.item"):
-        assert len(read_whole(read_folder(tmp_path).ratings).rows) == 2
+        assert len(clean_folder(tmp_path).ratings) == 2
     else:
         with pytest.raises(UserError, match=f"^{tmp_path} .* 1m: users.dat, movies.dat, ratings.dat; "):
             read_folder(tmp_path)

@@ -32,11 +32,11 @@ def write_files(folder, files):
     return folder
 
 
-def clean_folder(folder, max_rejected=1.0, **options):
+def clean_folder(folder, max_rejected=1.0, columns=None, scale=5, **options):
     """The data set in a folder, cleaned."""
     types = {"table": "str", "line": "int64", "reason": "str", "row": "str"}
     with tempfile.TemporaryDirectory() as out:
-        made = clean(read_folder(folder), max_rejected, Path(out), **options)
+        made = clean(read_folder(folder, columns, scale), max_rejected, Path(out), **options)
         rejected = pd.read_csv(Path(out, "rejected.csv"), keep_default_na=False, dtype=types)
         assert sorted(path.name for path in Path(out).iterdir()) == ["ratings.parquet", "rejected.csv"]
         return CleanTables(
