@@ -54,6 +54,7 @@ def run_stage(name: str, folder: Path, monkeypatch, arguments: tuple[str, ...] =
     with monkeypatch.context() as patch:
         patch.setattr(_stage, "ROOT", folder)
         patch.setattr(sys, "argv", [f"stages/{name}.py", *arguments])
+        patch.setenv("DVC_STAGE", name)
         before = os.getcwd()
         try:
             _stage.run(script.main)
