@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from movierec.data.columns import ATOMIC
 from movierec.data.engine import Engine
 from movierec.data.ids import Ids, ids_of
 from movierec.data.layouts import Tables
@@ -100,7 +101,7 @@ def clean(tables: Tables, max_rejected: float, folder: Path, max_repeated: float
             users.insert(1, "Gender", pd.Series("unknown", index=users.index, dtype="str"))
         if movies is None or not tables.closed:
             others = rated if movies is None else np.setdiff1d(rated, movies["MovieID"])
-            others = rated_movies(others, ids["movies"], titled="" if tables.own else "movie ")
+            others = rated_movies(others, ids["movies"], titled="movie " if tables.ratings.form == ATOMIC else "")
             movies = pd.concat([movies, others]).sort_values("MovieID", ignore_index=True)
             summary["movies"]["read"] += len(others)
             summary["movies"]["kept"] += len(others)

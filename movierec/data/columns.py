@@ -26,7 +26,7 @@ NAMES = {
 }
 USERS, ITEMS = ("UserID", "Gender"), ("MovieID", "Title", "Year", "Genres")
 RATINGS = ("UserID", "MovieID", "Rating", "Weight", "Timestamp")
-FIRST_FOUND = ("Timestamp", "Title", "Year", "Genres")  # of several such columns the first of `NAMES` is meant
+FIRST_FOUND = ("Timestamp", "Title", "Year")  # of several such columns the first of `NAMES` is meant
 LIKE_RATINGS = ("stars", "score", "overall", "rate", "ratings", "value", "points", "grade", "vote", "votes", "likes")
 LIKE_WEIGHTS = ("plays", "playcount", "count", "counts", "listens", "views", "clicks", "quantity", "strength")
 

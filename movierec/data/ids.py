@@ -59,7 +59,7 @@ class Ids(NamedTuple):
             if (same := plain.duplicated()).any() or plain.eq("").any():
                 shown = names[same | plain.eq("")].iloc[0]
                 raise UserError(f"{self.column} {shown!r} is another id's, or none, without its control characters.")
-            names = plain
+            names = plain.astype("str")
         return {"Name": names.to_numpy()}
 
     def text_of(self, numbers: np.ndarray) -> np.ndarray:

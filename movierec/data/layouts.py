@@ -128,14 +128,14 @@ def _read_table(folder: Path, names: Mapping[str, str]) -> Tables:
 
 def _read_file(folder: Path, names: Mapping[str, str]) -> Tables:
     """One CSV or Parquet file by any name, of interactions."""
-    (path,) = matching(folder, "*")
+    (path,) = [*matching(folder, "*.csv"), *matching(folder, "*.parquet")]
     return Tables(_own_table(path, RATINGS, names))
 
 
 def _own_table(path: Path, wanted: tuple[str, ...], names: Mapping[str, str]) -> Source:
     """CSV or Parquet with names of columns, which CSV may lack, as Amazon's user,item,rating,timestamp does."""
     if path.suffix not in (".csv", ".parquet") or (path.suffix == ".csv" and path.is_dir()):
-        raise UserError(f"{path} must be one file, {path.stem}.csv or {path.stem}.parquet.")
+        raise UserError(f"{path} must be {path.stem}.csv or {path.stem}.parquet, a file.")
     if path.suffix == ".parquet":
         source = by_name(path, wanted, None, names)
     else:
@@ -167,7 +167,11 @@ def _read_book_crossing(folder: Path, names: Mapping[str, str]) -> Tables:
 def _read_kaggle(folder: Path, names: Mapping[str, str]) -> Tables:
     """Kaggle's "The Movies Dataset": MovieLens' ratings and TMDB's metadata, whose ids the links connect."""
     path = folder / "movies_metadata.csv"
-    ratings, links = (min(matching(folder, of), key=lambda of: len(of.name)) for of in ("ratings*.csv", "links*.csv"))
+    ratings = (matching(folder, "ratings.csv") + matching(folder, "ratings_small.csv"))[0]
+    links = ratings.with_name(ratings.name.replace("ratings", "links"))
+    if not links.is_file():
+        reason = f"{path.name} has the ids of TMDB, and {ratings.name} those of MovieLens"
+        raise UserError(f"{links} is missing, but {reason}; add it, from the same data set.")
     header, fields = first_record(path, CSV)
     if missing := {"id", "title", "release_date", "genres"} - set(fields):
         raise UserError(f"{path}: no column is called {' or '.join(sorted(missing))}.")
@@ -211,6 +215,7 @@ OWN: dict[str, Callable[[Path, Mapping[str, str]], Tables]] = {
     "book-crossing": _read_book_crossing,
     "book-crossing-kaggle": _read_book_crossing,
     "kaggle": _read_kaggle,
+    "kaggle-small": _read_kaggle,
     "lastfm": _read_lastfm,
     "lastfm-360k": _read_lastfm_360k,
     "lightgcn": _read_lightgcn,

@@ -97,8 +97,8 @@ class Positives:
         of_users = "SELECT UserID, Timestamp, count(*) AS n FROM positives GROUP BY UserID, Timestamp"
         columns = "sum(n) FILTER (n > 1), count(*), count(DISTINCT Timestamp), max(Timestamp)"
         ((n_tied, n_moments, n_times, latest),) = self.engine.rows(f"SELECT {columns} FROM ({of_users})")
-        same = n_times < 2 if strategy == "global_temporal" else n_moments == len(self.user_ids)
-        if not latest or (same and self.n > len(self.user_ids)):
+        same = n_moments == len(self.user_ids) < self.n if strategy != "global_temporal" else n_times < 2 <= self.n
+        if not latest or same:
             none = "the ratings have none" if not latest else "the times tell nothing: no user has two different ones"
             missing = f"split_strategy {strategy} follows time, but {none}"
             raise UserError(f"{missing}; add a timestamp to each, or set it to random in params.yaml.")

@@ -122,7 +122,7 @@ class Survey(NamedTuple):
         if exact and (found["latest"] or 0) > exact:
             floats = f"in a column of floats, which hold whole numbers exactly only up to {exact:,}"
             raise UserError(f"{view.path}: Timestamp {found['latest']} is {floats}; write it as integers.")
-        counts = np.diff([0, *(found.get(f"unit_{unit}", 1) for unit in UNITS)])
+        counts = np.diff([0, *(found.get(f"unit_{unit}") or 0 for unit in UNITS)])
         return cls({of: found[of] is not False for of in ids}, UNITS[int(counts.argmax())])
 
 

@@ -6,7 +6,8 @@ from movierec.data.ids import MAX_ID
 from movierec.data.rules import MAX_TIMESTAMP
 
 GENDERS = ("F", "M", "unknown")
-NAME = {"Name": pa.Column("str", pa.Check.str_length(min_value=1), unique=True, required=False)}  # where ids are text
+# The ids of the data set, where they are text or large (int64).
+NAME = {"Name": pa.Column(None, pa.Check(lambda name: name.astype("str") != ""), unique=True, required=False)}
 ID = pa.Check.in_range(0, MAX_ID)
 
 USERS = pa.DataFrameSchema(

@@ -10,7 +10,6 @@ from movierec.utils.errors import UserError
 BLOCK = 2**19  # bytes
 LONGEST = 2**24  # bytes of a line, and characters of a field
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-UNIT = "\x1f"  # for delimiters of several characters, as the csv module takes one
 Record = tuple[int, list[str]]  # the number of its first line, and its fields
 
 
@@ -81,16 +80,18 @@ def records(path: Path, form: Form, encoding: str) -> Iterator[Record]:
     """The records of a file, without blank lines; a UserError names the line where quotes are not those of a CSV."""
     csv.field_size_limit(LONGEST)
     with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
-        wide = len(form.delimiter) > 1
-        lines = (line.replace(UNIT, " ").replace(form.delimiter, UNIT) for line in file) if wide else file
-        delimiter, quoting = UNIT if wide else form.delimiter, csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE
-        reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, escapechar=form.escape, strict=True)  # type: ignore[arg-type]
-        first = 1
+        if not form.quoted:
+            for line, text in enumerate(file, 1):
+                fields = text.rstrip("\r\n").split(form.delimiter)
+                if form.lists:
+                    yield from ((line, [fields[0], item]) for item in fields[1:] if item)
+                elif fields != [""]:
+                    yield line, fields
+            return
+        reader, first = csv.reader(file, delimiter=form.delimiter, escapechar=form.escape, strict=True), 1
         try:
             for fields in reader:
-                if form.lists:
-                    yield from ((first, [fields[0], item]) for item in fields[1:] if item)
-                elif fields:
+                if fields:
                     yield first, fields
                 first = reader.line_num + 1
         except csv.Error as error:

@@ -50,13 +50,14 @@ LAYOUTS = {
     "csv": Layout(("movies.csv", "ratings.csv"), 2),
     "recbole": Layout(("*.inter", "*.item", "*.user"), 1),
     "table": Layout(("interactions.*", "items.*"), 1),
-    "kaggle": Layout(("movies_metadata.csv", "ratings*.csv", "links*.csv"), 3),
+    "kaggle": Layout(("movies_metadata.csv", "ratings.csv", "links.csv"), 2),
+    "kaggle-small": Layout(("movies_metadata.csv", "ratings_small.csv", "links_small.csv"), 2),
     "book-crossing": Layout(("BX-Book-Ratings.csv", "BX-Books.csv"), 1),
     "book-crossing-kaggle": Layout(("Ratings.csv", "Books.csv"), 2),
     "lastfm": Layout(("user_artists.dat", "artists.dat"), 1),
     "lastfm-360k": Layout(("usersha1-artmbid-artname-plays.tsv",), 1),
     "lightgcn": Layout(("train.txt",), 1),
-    "file": Layout(("*.csv", "*.parquet"), 1),  # one file of interactions, by any name
+    "file": Layout(("*.csv", "*.parquet"), 0),  # one file of interactions by another name
 }
 
 
@@ -78,9 +79,11 @@ def matching(folder: Path, pattern: str) -> list[Path]:
 def layout_of(folder: Path) -> str | None:
     """The name of the layout that a folder's files have, or None."""
     for name, layout in LAYOUTS.items():
-        if all(matching(folder, pattern) for pattern in layout.files[: layout.n_needed]):
+        if layout.n_needed and all(matching(folder, pattern) for pattern in layout.files[: layout.n_needed]):
             return name
-    return None
+    files = [path for pattern in LAYOUTS["file"].files for path in matching(folder, pattern)]
+    named = {pattern for layout in LAYOUTS.values() for pattern in layout.files if layout.n_needed}
+    return "file" if len(files) == 1 and not any(files[0].match(pattern) for pattern in named - {"ratings_small.csv"}) else None
 
 
 def find_layout(folder: Path) -> str:
@@ -89,11 +92,6 @@ def find_layout(folder: Path) -> str:
         return name
     known = "; ".join(f"{name}: {', '.join(layout.files)}" for name, layout in LAYOUTS.items())
     raise UserError(f"{folder} holds no data set in a known layout. Known layouts: {known}.")
-
-
-def matching(folder: Path, pattern: str) -> list[Path]:
-    """The files of a folder that match a pattern."""
-    return sorted(folder.glob(pattern))
 
 
 def title_of(dataset: str, data_path: str) -> str:

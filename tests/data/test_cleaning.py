@@ -1,6 +1,7 @@
 """Cleaning: the rows that are kept, and the line and reason of each rejected one."""
 
-import hashlib
+from unittest import mock
+
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_memory import clean_folder, write_files
 
-from movierec.data.cleaning import clean, degree_curves, in_parallel
+from movierec.data import text_file
+from movierec.data.cleaning import clean, degree_curves
 from movierec.data.layouts import read_folder
 from movierec.data.rules import RATED_AGAIN, STARS_REASON, TIME_REASON
+from movierec.datasets.own_files import file_hash
 from movierec.utils.errors import UserError
 
 ID = "is not a whole number from 0 to 2147483647"
@@ -180,12 +183,6 @@ def test_weights_are_counted_by_powers_of_two(tmp_path):
     assert stars.to_dict("list") == {"rating": [0.25, 1, 2, 4, 8, 512], "ratings": [1, 2, 1, 1, 1, 1]}
 
 
-def test_results_come_in_order_and_errors_come_through():
-    assert list(in_parallel(lambda n: n * n, range(20), threads=3)) == [n * n for n in range(20)]
-    with pytest.raises(ZeroDivisionError):
-        list(in_parallel(lambda n: 1 / n, [1, 0], threads=2))
-
-
 def test_degrees_fall_with_the_rank():
     curves = degree_curves(np.array([1, 3]), np.array([2, 1, 1]))
     assert curves.query("series == 'users'")[["rank", "ratings"]].to_numpy().tolist() == [[1, 3], [2, 1]]
@@ -193,7 +190,7 @@ def test_degrees_fall_with_the_rank():
     assert len(degree_curves(np.full(5000, 2), np.array([10_000]))) <= 201, "a long curve is thinned out"
 
 
-# --- blocks of any size give the same ------------------------------------------------------------
+# --- the fast reader and the exact one give the same ---------------------------------------------
 
 NUMBERS = ["1", "2", "3", "007", "0", "10", "2147483647", "2147483648", "1".zfill(19), "1" * 19]
 NUMBERS += ["", "x", "-1", "1.0", "é", "1e1", '"', "\x1f", " 1"]
@@ -222,13 +219,12 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(
     rows=st.lists(ROW, max_size=12),
-    size=st.integers(1, 60),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     tail=st.sampled_from(["", "\n", "\n\n\n"]),
     latin=st.booleans(),
 )
 @settings(max_examples=settings().max_examples // 3)
-def test_blocks_of_any_size_give_the_same(tmp_path_factory, layout, rows, size, end, tail, latin):
+def test_the_fast_reader_and_the_exact_one_give_the_same(tmp_path_factory, layout, rows, end, tail, latin):
     folder = tmp_path_factory.mktemp("same")
     separator, name, header, others = LAYOUTS[layout]
     if layout == "recbole":
@@ -236,21 +232,21 @@ def test_blocks_of_any_size_give_the_same(tmp_path_factory, layout, rows, size, 
     text = header + "\n".join(separator.join(row) for row in rows) + tail
     write_files(folder, others | {name: text.replace("\n", end).encode("latin-1" if latin else "utf-8")})
 
-    def results(block_size):
-        out = folder / str(block_size)
-        try:
-            made = clean(read_folder(folder), 1.0, out, block_size)
-        except UserError as error:
-            return str(error)
-        hashes = [hashlib.md5((out / file).read_bytes()).hexdigest() for file in ("ratings.parquet", "rejected.csv")]
+    def results(out, look):
+        with mock.patch("movierec.data.source.look", look):
+            try:
+                made = clean(read_folder(folder), 1.0, folder / out)
+            except UserError as error:
+                return str(error)
+        hashes = [file_hash(folder / out / file, "md5") for file in ("ratings.parquet", "rejected.csv")]
         counts = (made.stars.to_dict(), made.by_user.tolist(), made.by_movie.tolist())
         return made.summary, made.users.to_dict(), made.movies.astype(object).to_dict(), counts, hashes
 
-    assert repr(results(size)) == repr(results(2**20))
+    exact = results("exact", lambda path, form: text_file.look(path, form)._replace(plain=False))
+    assert repr(results("fast", text_file.look)) == repr(exact)
 
 
 def test_text_of_two_encodings_is_latin_1_as_a_whole_where_that_is_expected(tmp_path):
     ratings = "é::1::5::1\n".encode() + "é::2::5::1\n1::1::5::1\n".encode("latin-1")
     write_files(tmp_path, PEOPLE | {"ratings.dat": ratings})
-    for size in (5, 2**20):
-        assert clean_folder(tmp_path, block_size=size).rejected["row"].tolist() == ["Ã©|1|5|1", "é|2|5|1"]
+    assert clean_folder(tmp_path).rejected["row"].tolist() == ["Ã©|1|5|1", "é|2|5|1"]

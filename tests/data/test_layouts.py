@@ -1,21 +1,27 @@
 """The layouts of data sets, on small files."""
 
+import contextlib
+import tempfile
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from in_memory import clean_folder, write_files
 
-from movierec.data.layouts import ATOMIC_INTERACTIONS, GENRES_100K, INTERACTIONS, ITEMS, find_columns, read_folder
-from movierec.data.text_file import read_whole
+from movierec.data.columns import ITEMS, RATINGS, find_columns
+from movierec.data.engine import Engine
+from movierec.data.layouts import GENRES_100K, read_folder
+from movierec.data.source import View
 from movierec.utils.errors import UserError
 
 RATINGS_1M = "1::10::5::978300760\n2::10::3::978300761\n"
 USER_ITEM = b"user,item\n"
 
 
-def rows(table):
-    """The rows of a table as text, or of a file of ratings."""
-    table = table if hasattr(table, "rows") else read_whole(table)
-    return list(table.rows.itertuples(index=False, name=None))
+def rows(source):
+    """The rows of a source: line, and our columns as text."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(Engine(Path(folder, "scratch"))) as engine:
+        return list(View(engine, "x", source).frame().itertuples(index=False, name=None))
 
 
 def test_ml_1m(tmp_path):
@@ -25,7 +31,7 @@ def test_ml_1m(tmp_path):
     assert rows(tables.users) == [(1, "1", "F"), (2, "2", "M")]
     assert rows(tables.movies) == [(1, "10", "Misérables, Les (1995)", "Drama|Musical")]
     assert rows(tables.ratings) == [(1, "1", "10", "5", "978300760"), (2, "2", "10", "3", "978300761")]
-    assert not tables.own_ids
+    assert not tables.own
 
 
 def test_ml_10m_has_no_users_and_is_utf_8(tmp_path):
@@ -52,8 +58,9 @@ def test_csv_releases(tmp_path):
     files = {"movies.csv": f"movieId,title,genres\n{films}", "ratings.csv": ratings}
     tables = read_folder(write_files(tmp_path, files))
     assert tables.users is None
-    expected = [(2, "1", "American President, The (1995)", "Comedy|Drama"), (3, "2", 'A "B" (2000)', "")]
+    expected = [(2, "1", "American President, The (1995)", "Comedy|Drama"), (3, "2", 'A "B" (2000)', "(no genres listed)")]
     assert rows(tables.movies) == expected
+    assert clean_folder(tmp_path).movies["Genres"].tolist() == ["Comedy|Drama", ""]
     assert rows(tables.ratings) == [(2, "1", "1", "4.0", "964982703")]
 
 
@@ -70,7 +77,7 @@ def test_recbole_files(tmp_path):
     assert rows(tables.users) == [(2, "196", "M")]
     assert rows(tables.movies) == [(2, "242", "Kolya (1996)", "Comedy|Drama")]
     assert rows(tables.ratings) == [(2, "196", "242", "3", "881250949")]
-    assert not tables.own_ids
+    assert tables.own, "tokens are text"
 
 
 def test_recbole_interactions_alone(tmp_path):
@@ -84,7 +91,7 @@ def test_recbole_interactions_alone(tmp_path):
 def test_recbole_columns_may_be_missing_but_for_ids_and_ratings(tmp_path):
     files = {"x.item": "item_id:token\n242\n", "x.user": "user_id:token\n196\n"}
     tables = read_folder(write_files(tmp_path, RECBOLE | files))
-    assert rows(tables.users) == [(2, "196", "")] and rows(tables.movies) == [(2, "242", "", "")]
+    assert rows(tables.users) == [(2, "196")] and rows(tables.movies) == [(2, "242")]
 
 
 def test_a_recbole_year_is_part_of_the_title_only_if_it_is_one(tmp_path):
@@ -102,54 +109,76 @@ def test_own_tables(tmp_path, kind):
         frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
     first = 2 if kind == "csv" else 1
     tables = read_folder(tmp_path)
-    assert tables.users is None and tables.own_ids
+    assert tables.users is None and tables.own
     assert rows(tables.movies) == [(first, "tea", "Tea (1999)", "Hot|Wet")]
-    assert tables.ratings.names == ["UserID", "MovieID", "Weight", "Timestamp"]
+    assert list(tables.ratings.columns) == ["UserID", "MovieID", "Weight", "Timestamp"]
     assert rows(tables.ratings) == [(first, "bob", "tea", "3", "9")]
 
 
 def test_own_items_without_a_title_are_called_by_their_ids(tmp_path):
-    tables = read_folder(write_files(tmp_path, {"interactions.csv": b"user,item\n1,2\n", "items.csv": "item\ntea\n"}))
-    assert rows(tables.movies) == [(2, "tea", "tea", "")]
+    tables = read_folder(write_files(tmp_path, {"interactions.csv": b"user,item\n1,tea\n", "items.csv": "item\ntea\n"}))
+    assert rows(tables.movies) == [(2, "tea")]
+    assert clean_folder(tmp_path).movies["Title"].tolist() == ["tea"]
 
 
 def test_windows_line_ends_and_byte_order_mark_change_nothing(tmp_path):
     plain = {"movies.dat": "10::Amélie (2001)::Comedy\n", "ratings.dat": "1::10::4::9\n2::10::5::9\n"}
     marked = {name: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode() for name, text in plain.items()}
-    _, movies, ratings, _ = read_folder(write_files(tmp_path, plain))
+    ratings, _, movies, *_ = read_folder(write_files(tmp_path, plain))
     expected = [rows(movies), rows(ratings)]
-    _, movies, ratings, _ = read_folder(write_files(tmp_path, marked))
+    ratings, _, movies, *_ = read_folder(write_files(tmp_path, marked))
     assert [rows(movies), rows(ratings)] == expected
 
 
 @pytest.mark.parametrize(
-    ("fields", "known", "places"),
+    ("fields", "wanted", "places"),
     [
-        (["user", "item"], INTERACTIONS, {0: "UserID", 1: "MovieID"}),
-        (["movieId", "userId"], INTERACTIONS, {0: "MovieID", 1: "UserID"}),
-        (["User_ID", " ITEM_ID ", "x", "TimeStamp"], INTERACTIONS, {0: "UserID", 1: "MovieID", 3: "Timestamp"}),
-        (["user", "movie", "weight"], INTERACTIONS, {0: "UserID", 1: "MovieID", 2: "Weight"}),
-        (["item", "genre"], ITEMS, {0: "MovieID", 1: "Genres"}),
-        (["rating", "timestamp", "user_id", "item_id"], ATOMIC_INTERACTIONS,
-         {0: "Rating", 1: "Timestamp", 2: "UserID", 3: "MovieID"}),
+        (["user", "item"], RATINGS, {"UserID": 0, "MovieID": 1}),
+        (["movieId", "userId"], RATINGS, {"MovieID": 0, "UserID": 1}),
+        (["User_ID", " ITEM_ID ", "x", "TimeStamp"], RATINGS, {"UserID": 0, "MovieID": 1, "Timestamp": 3}),
+        (["user", "movie", "weight"], RATINGS, {"UserID": 0, "MovieID": 1, "Weight": 2}),
+        (["item", "genre"], ITEMS, {"MovieID": 0, "Genres": 1}),
+        (["reviewerID", "asin", "date", "unixReviewTime"], RATINGS, {"UserID": 0, "MovieID": 1, "Timestamp": 3}),
+        (["User-ID", "ISBN", "Book-Rating"], RATINGS, {"UserID": 0, "MovieID": 1, "Rating": 2}),
     ],
-)  # fmt: skip
-def test_columns_are_found_under_their_names_in_other_data_sets(fields, known, places):
-    assert find_columns("x", fields, known) == places
+)
+def test_columns_are_found_under_their_names_in_other_data_sets(fields, wanted, places):
+    assert find_columns("x", fields, wanted, {}) == places
+
+
+def test_columns_are_found_under_the_names_of_the_params():
+    fields, names = ["who", "what", "rating", "stars"], {"user": "who", "item": "what", "rating": "stars"}
+    assert find_columns("x", fields, RATINGS, names) == {"UserID": 0, "MovieID": 1, "Rating": 3}
+    assert find_columns("x", fields, RATINGS, names | {"rating": "none"}) == {"UserID": 0, "MovieID": 1}
 
 
 @pytest.mark.parametrize(
-    ("fields", "known", "message"),
+    ("fields", "wanted", "names", "message"),
     [
-        (["user", "rating"], INTERACTIONS, "^x: no column is called 'item'; it has 'user, rating'"),
-        (["user", "userId", "item"], INTERACTIONS, "^x: .*user and userId mean the same"),
-        (["item", "genre", "genres"], ITEMS, "^x: .*genre and genres mean the same"),
-        (["user_id", "item_id", "rating"], ATOMIC_INTERACTIONS, "^x: no column is called 'timestamp'"),
+        (["user", "rating"], RATINGS, {}, "^x: no column is called 'item'; it has 'user, rating'.* columns.item"),
+        (["user", "userId", "item"], RATINGS, {}, "^x: .*user and userId mean the same.* columns.user"),
+        (["item", "genre", "genres"], ITEMS, {}, "^x: .*genre and genres mean the same"),
+        (["user", "item"], RATINGS, {"rating": "stars"}, "^x: no column is called 'stars', as columns.rating"),
     ],
 )
-def test_a_missing_or_ambiguous_column_is_named(fields, known, message):
+def test_a_missing_or_ambiguous_column_is_named(fields, wanted, names, message):
     with pytest.raises(UserError, match=message):
-        find_columns("x", fields, known)
+        find_columns("x", fields, wanted, names)
+
+
+RATINGS_LIKE = ["stars", "score", "overall", "raiting", "Rate", "ratings"]
+
+
+@pytest.mark.parametrize("name", [*RATINGS_LIKE, "plays", "play_count", "weigth", "timestmp"])
+def test_a_column_that_looks_like_one_of_ours_stops_with_the_way_out(tmp_path, name):
+    write_files(tmp_path, {"interactions.csv": f"user,item,{name}\n1,2,3\n"})
+    use = "rating" if name in RATINGS_LIKE else "timestamp" if name == "timestmp" else "weight"
+    if name == "weigth":
+        use = "rating"
+    with pytest.raises(UserError, match=f"'{name}' may be one; set columns.{use} in params.yaml to '{name}', or to none"):
+        read_folder(tmp_path)
+    assert read_folder(tmp_path, {use: "none"}).ratings.used == {"user": "user", "item": "item"}
+    assert read_folder(tmp_path, {use: name}).ratings.used == {"user": "user", "item": "item", name: use}
 
 
 @pytest.mark.parametrize(
@@ -157,20 +186,20 @@ def test_a_missing_or_ambiguous_column_is_named(fields, known, message):
     [
         ({"x.txt": "1"}, "holds no data set in a known layout"),
         ({"movies.dat": "1::A::B\n", "ratings.dat": ""}, "ratings.dat is empty"),
-        ({"movies.dat": b"1::Ok::B\n2::Mis\xe9rables::B\n", "ratings.dat": "1"}, "movies.dat, line 2: not utf-8 text"),
+        ({"movies.dat": b"1::Ok::B\n2::Mis\xe9rables::B\n", "ratings.dat": "1::1::1::1\n"}, "movies.dat, line 2: not utf-8"),
         ({"movies.csv": "id,title,genres\n", "ratings.csv": "1"},
          "movies.csv, line 1: the header must be 'movieId,title,genres', but it is 'id,title,genres'"),
         ({"a.inter": "user_id:token\trating:float\n1\t2\n"},
-         "a.inter, line 1: no column is called 'itemid'; it has 'user_id, rating'"),
+         "a.inter, line 1: no column is called 'item'; it has 'user_id, rating'"),
         ({"a.inter": "1", "b.inter": "1"}, "must hold one .*inter file, but holds 2"),
         ({"interactions.csv": USER_ITEM, "interactions.parquet": b""}, "must hold one .* file, but holds 2"),
         ({"interactions.tsv": b"user\titem\n"}, "interactions.tsv must be interactions.csv or interactions.parquet"),
         ({"interactions.csv": USER_ITEM, "items.json": b"{}"}, "items.json must be items.csv or items.parquet"),
         ({"interactions.csv": USER_ITEM, "items.csv": b"title\n1\n"}, "items.csv: no column is called 'item'"),
         ({"interactions.csv": b"user,item,rating,weight\n1,2,3,4\n"}, "interactions.csv: .*a rating and a weight"),
-        ({"interactions.parquet": b"PAR1 cut off"}, "interactions.parquet is not a readable Parquet file"),
+        ({"interactions.parquet": b"PAR1 cut off"}, "interactions.parquet is not readable"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_read_are_named(tmp_path, files, message):
     with pytest.raises(UserError, match=message):
-        read_folder(write_files(tmp_path, files))
+        clean_folder(write_files(tmp_path, files))

@@ -135,15 +135,6 @@ def test_bad_rows_are_rejected_with_line_and_reason(write, first):
         clean_folder(folder, 0.5)
 
 
-def test_blocks_of_any_size_give_the_same(write):
-    users, items = [f"u{n % 9}" for n in range(99)], [f"i{n % 11 - 5}" for n in range(99)]
-    folder = write(interactions=pd.DataFrame({"user": users, "item": items, "weight": 1}))
-    whole = clean_folder(folder)
-    for size in (40, 1000):
-        for one, other in zip(whole[:4], clean_folder(folder, block_size=size)[:4]):
-            pd.testing.assert_frame_equal(one, other)
-
-
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -163,7 +154,7 @@ def test_columns_that_are_not_clear_are_named(write, kind, columns, message):
     [
         (b"user,item\n1,2,3\n", "each line must be 2 fields .* a comma, .* line 2 is '1,2,3'"),
         (b"user,item\n", "interactions.csv has a header and no rows"),
-        (b"user,item," + b"a" * 200_000 + b"\n1,2,3\n", "line 1: field larger than"),
+        (b"user,item," + b"a" * 2**25 + b"\n1,2,3\n", "line 1: longer than 16,777,216 bytes"),
     ],
 )
 def test_a_file_without_valid_rows_is_named(tmp_path, content, message):
@@ -172,7 +163,7 @@ def test_a_file_without_valid_rows_is_named(tmp_path, content, message):
 
 
 def test_a_column_of_lists_is_an_error(tmp_path):
-    with pytest.raises(UserError, match=r"interactions\.parquet is not a readable Parquet file"):
+    with pytest.raises(UserError, match=r"interactions\.parquet: column user is list<.*int64>; make it text"):
         clean_folder(write_tables(tmp_path, interactions={"user": [[1]], "item": [1]}))
 
 

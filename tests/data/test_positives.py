@@ -1,5 +1,6 @@
 """The positive ratings: lowest rating, k-core, numbering, order and batches."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -20,9 +21,9 @@ def ids_of(ratings, min_rating, k_core):
     return found
 
 
-def interactions_of(ratings, in_time=False):
+def interactions_of(ratings, in_time=False, ties="hash"):
     with positives_of(ratings) as positives:
-        return pd.concat(positives.batches(in_time), ignore_index=True)
+        return pd.concat(positives.batches(in_time, ties), ignore_index=True)
 
 
 @pytest.mark.parametrize("lowest", [3, 4.1])  # 4.1 is another number in 32 bits
@@ -71,13 +72,25 @@ def test_interactions_have_fixed_types_and_are_sorted_by_user_and_item_or_time(i
     assert interactions.equals(in_order)
 
 
-def test_rows_of_the_same_second_keep_the_order_of_the_file():
+def test_rows_of_the_same_second_keep_the_order_of_the_file_if_asked():
     times = [50, 10, 10, 10, 40, 0, 60, 5, 5, 20]
-    by_time = interactions_of(ratings_of([(1, i, 5, time) for i, time in enumerate(times)]), in_time=True)
+    by_time = interactions_of(ratings_of([(1, i, 5, time) for i, time in enumerate(times)]), in_time=True, ties="file")
     assert by_time["item"].tolist() == [5, 7, 8, 1, 2, 3, 9, 4, 0, 6]
     items = [3, 9, 1, 0, 2, 8, 4, 5, 7, 6]
-    tied = interactions_of(ratings_of([(1, i, 5, 7) for i in items]), in_time=True)
+    tied = interactions_of(ratings_of([(1, i, 5, 7) for i in items]), in_time=True, ties="file")
     assert tied["item"].tolist() == items
+
+
+def test_rows_of_the_same_second_are_in_an_order_of_their_own_whatever_the_files_is():
+    ratings = ratings_of([(user, item, 5, 7) for user in range(50) for item in range(50)])
+    tied = interactions_of(ratings, in_time=True)
+    assert tied.equals(interactions_of(ratings.sample(frac=1, random_state=0), in_time=True))
+    orders = tied["item"].to_numpy().reshape(50, 50)  # a row for each user
+    assert len({tuple(order) for order in orders}) == 50 and (np.sort(orders) == np.arange(50)).all()
+    rank = orders.argsort()  # each item's place for each user: no item is early or late for all of them
+    assert np.abs(rank.mean(axis=0) - 24.5).max() < 4 * 14.4 / 50**0.5, "four standard errors of uniform places"
+    correlations = np.corrcoef(rank.mean(axis=0), np.arange(50))[0, 1], np.corrcoef(orders[:, 0], orders[:, 1])[0, 1]
+    assert np.abs(correlations).max() < 0.4
 
 
 @pytest.mark.parametrize("in_time", [False, True])
@@ -98,10 +111,15 @@ def test_times_are_known_by_their_place_in_the_order_of_time():
         assert [positives.time_at(place) for place in range(positives.n)] == [10, 20, 30]
 
 
-def test_ratings_without_times_cannot_be_split_by_time():
-    ratings = ratings_of([(1, 1, 5, 0), (2, 1, 5, 0), (2, 2, 1, 9)])
+@pytest.mark.parametrize("times", [(0, 0, 9), (7, 7, 9)])
+def test_times_that_tell_nothing_cannot_be_split_by_time(times):
+    ratings = ratings_of([(2, 1, 5, times[0]), (2, 2, 5, times[1]), (2, 3, 1, times[2])])
     message = r"leave_one_out.*timestamp.*random in params\.yaml"
     with positives_of(ratings, min_rating=3) as positives, pytest.raises(UserError, match=message):
-        positives.check_has_times("leave_one_out")
+        positives.share_of_ties("leave_one_out")
     with positives_of(ratings) as positives:
-        positives.check_has_times("leave_one_out")
+        assert positives.share_of_ties("leave_one_out") == 2 / 3
+    with positives_of(ratings.assign(UserID=[1, 2, 3])) as positives:
+        assert positives.share_of_ties("global_temporal") == 0
+    with positives_of(ratings.assign(UserID=[1, 2, 3], Timestamp=7)) as positives, pytest.raises(UserError):
+        positives.share_of_ties("global_temporal")

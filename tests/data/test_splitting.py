@@ -20,7 +20,7 @@ def split(ratings, strategy, valid, test, seed=1):
     """The split of all ratings, as tables."""
     strategy = Strategy(strategy, valid, test)
     with positives_of(ratings) as positives:
-        interactions = pd.concat(positives.batches(strategy.name in TEMPORAL), ignore_index=True)
+        interactions = pd.concat(positives.batches(strategy.name in TEMPORAL, "file"), ignore_index=True)
         part = Splitter(strategy, seed, positives.time_at, positives.n).parts(interactions)
     return Split(*(interactions[part == number].reset_index(drop=True) for number in range(3)))
 
