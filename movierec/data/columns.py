@@ -60,7 +60,9 @@ def by_name(path: Path, wanted: tuple[str, ...], form: Form | None, names: Mappi
             exact[ours] = EXACT[kind.bit_width]
         listed = pa.types.is_list(kind) and not pa.types.is_nested(kind.value_type) and ours in ITEMS[1:]
         if pa.types.is_nested(kind) and not listed:
-            raise UserError(f"{path}: column {fields[place]} is {kind}; make it text (of genres, joined by |) or numbers.")
+            raise UserError(
+                f"{path}: column {fields[place]} is {kind}; make it text (of genres, joined by |) or numbers."
+            )
     columns = {ours: f"f{place}" for ours, place in places.items()}
     year = columns.pop("Year", None)
     if year and "Title" in columns:

@@ -10,7 +10,7 @@ from movierec.utils.errors import UserError, printable
 
 MAX_ID = 2**31 - 1
 NUMBER = "0|[1-9][0-9]{0,9}"
-FLOAT = r"-?[0-9]+\.[0-9]+(e[+-]?[0-9]+)?"  # as programs write columns of floats, which missing ids make of numbers
+FLOAT = r"-?[0-9]+(\.[0-9]+|(\.[0-9]+)?e[+-][0-9]+)"  # as programs write columns of floats, which missing ids make of numbers
 
 
 class Ids(NamedTuple):
@@ -112,8 +112,9 @@ def _check_floats(view: View, column: str) -> None:
             whole = f"floor({sql}::DOUBLE) = {sql}::DOUBLE AND abs({sql}::DOUBLE) < 1e18"
             view.redefine(column, f"CASE WHEN {whole} THEN {sql}::DOUBLE::BIGINT::VARCHAR ELSE {sql} END")
     if exact:
-        holds = f"regexp_full_match({column}, '-?[0-9]+') AND abs({column}::HUGEINT) <= {exact}"
-        bad = view.engine.rows(f"SELECT min({column}) FROM {view.name} WHERE {column} IS NOT NULL AND NOT ({holds})")
+        whole = f"CASE WHEN regexp_full_match({column}, '-?[0-9]+') THEN abs(try_cast({column} AS HUGEINT)) END"
+        inexact = f"{column} IS NOT NULL AND NOT coalesce({whole} <= {exact}, false)"
+        bad = view.engine.rows(f"SELECT min({column}) FROM {view.name} WHERE {inexact}")
         if bad[0][0] is not None:
             floats = f"in a column of floats, which hold whole numbers exactly only up to {exact:,}"
             raise UserError(f"{view.path}: {column} {bad[0][0]} is {floats}; write it as integers or text.")

@@ -58,7 +58,10 @@ def test_csv_releases(tmp_path):
     files = {"movies.csv": f"movieId,title,genres\n{films}", "ratings.csv": ratings}
     tables = read_folder(write_files(tmp_path, files))
     assert tables.users is None
-    expected = [(2, "1", "American President, The (1995)", "Comedy|Drama"), (3, "2", 'A "B" (2000)', "(no genres listed)")]
+    expected = [
+        (2, "1", "American President, The (1995)", "Comedy|Drama"),
+        (3, "2", 'A "B" (2000)', "(no genres listed)"),
+    ]
     assert rows(tables.movies) == expected
     assert clean_folder(tmp_path).movies["Genres"].tolist() == ["Comedy|Drama", ""]
     assert rows(tables.ratings) == [(2, "1", "1", "4.0", "964982703")]
@@ -175,7 +178,9 @@ def test_a_column_that_looks_like_one_of_ours_stops_with_the_way_out(tmp_path, n
     use = "rating" if name in RATINGS_LIKE else "timestamp" if name == "timestmp" else "weight"
     if name == "weigth":
         use = "rating"
-    with pytest.raises(UserError, match=f"'{name}' may be one; set columns.{use} in params.yaml to '{name}', or to none"):
+    with pytest.raises(
+        UserError, match=f"'{name}' may be one; set columns.{use} in params.yaml to '{name}', or to none"
+    ):
         read_folder(tmp_path)
     assert read_folder(tmp_path, {use: "none"}).ratings.used == {"user": "user", "item": "item"}
     assert read_folder(tmp_path, {use: name}).ratings.used == {"user": "user", "item": "item", name: use}

@@ -71,7 +71,9 @@ def test_records_are_those_of_pythons_csv_each_with_its_first_line(tmp_path_fact
     assert [fields for _, fields in found] == list(csv.reader(io.StringIO(text, newline="")))
     lines = io.StringIO(text, newline=None).read().split("\n")  # one kind of line end
     for line, fields in found:
-        assert lines[line - 1].startswith('"' + fields[0].replace('"', '""').replace("\r\n", "\n").split("\n")[0].split("\r")[0])
+        assert lines[line - 1].startswith(
+            '"' + fields[0].replace('"', '""').replace("\r\n", "\n").split("\n")[0].split("\r")[0]
+        )
 
 
 def test_delimiters_of_several_characters_escaped_quotes_and_lists(tmp_path):
@@ -85,10 +87,7 @@ def test_delimiters_of_several_characters_escaped_quotes_and_lists(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [
-        ('a,b\n1,"2\n3,4\n', "x, line 2: a quote is not closed"),
-        ('a,b\n\n1,"2"3\n', "x, line 3: not valid CSV"),
-    ],
+    [('a,b\n1,"2\n3,4\n', "x, line 2: a quote is not closed"), ('a,b\n\n1,"2"3\n', "x, line 3: not valid CSV")],
 )
 def test_quotes_that_are_not_those_of_a_csv_are_named_with_their_line(tmp_path, content, message):
     with pytest.raises(UserError, match=message):
