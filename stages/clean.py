@@ -6,6 +6,7 @@ import _stage
 
 from movierec.data.cleaning import clean, degree_curves
 from movierec.data.layouts import read_folder
+from movierec.utils.params import Columns
 from movierec.utils.storage import write_csv, write_json, write_table
 
 CLEAN, PLOTS = Path("data/clean"), Path("plots/data")
@@ -13,7 +14,8 @@ CLEAN, PLOTS = Path("data/clean"), Path("plots/data")
 
 def main() -> None:
     params = _stage.params()
-    tables = read_folder(Path("data/raw"), params.columns.model_dump(), params.rating_scale)
+    names = {use: getattr(params.columns, use) for use in Columns.model_fields}
+    tables = read_folder(Path("data/raw"), names, params.rating_scale)
     cleaned = clean(tables, params.max_rejected, CLEAN, params.max_repeated)
     write_table(cleaned.users, CLEAN / "users.parquet")
     write_table(cleaned.movies, CLEAN / "movies.parquet")

@@ -21,8 +21,9 @@ def main() -> None:
     check_table(RATINGS)
     with replacing(SPLIT / "scratch", keep=False) as scratch, closing(Engine(scratch)) as engine, ExitStack() as stack:
         positives = Positives(engine, RATINGS, params.min_rating, params.k_core)
-        in_time = strategy.name in TEMPORAL
-        tied = positives.share_of_ties(strategy.name) if in_time else 0
+        if in_time := strategy.name in TEMPORAL:
+            share = positives.share_of_ties(strategy.name)
+            print(f"{share:.1%} of the interactions have the time of another one of their user; order by {params.ties}")
         splitter = Splitter(strategy, params.seed, positives.time_at, positives.n)
         members = Membership(len(positives.user_ids), len(positives.item_ids))
         tables = [stack.enter_context(writing_table(Path(of), INTERACTION_TYPES)) for of in _stage.PARTS.values()]
@@ -38,8 +39,6 @@ def main() -> None:
     write_csv(members.by_month(), Path("plots/split.csv"))
     sizes = ", ".join(f"{part} {table.n_rows:,}" for part, table in zip(_stage.PARTS, tables, strict=True))
     print(f"{len(positives.user_ids):,} users, {len(positives.item_ids):,} movies; {strategy.name}: {sizes}")
-    if in_time:
-        print(f"{tied:.1%} of them have the time of another one of their user; their order is by {params.ties}")
     print("cold, in validation or test but not in train:", members.cold()["kind"].value_counts().to_dict() or "none")
 
 

@@ -81,7 +81,7 @@ def clean(tables: Tables, max_rejected: float, folder: Path, max_repeated: float
             seconds = surveys["ratings"].seconds
         users = clean_users(views["users"], ids["users"], rejections) if tables.users else None
         movies = clean_movies(views["movies"], ids["movies"], rejections) if tables.movies else None
-        rules = RatingRules(views["ratings"], tables, ids["users"], ids["movies"], seconds)
+        rules = RatingRules(views["ratings"], tables, users=ids["users"], movies=ids["movies"], seconds=seconds)
         judge(rules, users, movies if tables.closed else None)
         merge_repeated(rules, max_repeated)
         rejections.add_from("ratings", views["ratings"].with_lines("judged", "reason IS NOT NULL"))

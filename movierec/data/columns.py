@@ -40,7 +40,7 @@ def by_place(path: Path, fields: str, form: Form, columns: dict[str, str], heade
     """A text with known columns: ours as SQL over them."""
     names = fields.split()
     used = {names[int(sql[1:])]: use_of(ours) for ours, sql in columns.items() if re.fullmatch(r"f\d+", sql)}
-    return Source(path, names, dict(columns), used, form, header)
+    return Source(path, names, dict(columns), used, form=form, header=header)
 
 
 def by_name(path: Path, wanted: tuple[str, ...], form: Form | None, names: Mapping[str, str]) -> Source:
@@ -68,7 +68,7 @@ def by_name(path: Path, wanted: tuple[str, ...], form: Form | None, names: Mappi
     if year and "Title" in columns:
         columns["Title"] = with_year(columns["Title"], year)
     used = {shown[place]: use_of(ours) for ours, place in places.items()}
-    return Source(path, shown, columns, used, form, header, exact)
+    return Source(path, shown, columns, used, form=form, header=header, exact=exact)
 
 
 def find_columns(where: str, fields: list[str], wanted: tuple[str, ...], names: Mapping[str, str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from movierec.utils.errors import UserError, printable
 
 MAX_ID = 2**31 - 1
 NUMBER = "0|[1-9][0-9]{0,9}"
-FLOAT = r"-?[0-9]+(\.[0-9]+|(\.[0-9]+)?e[+-][0-9]+)"  # as programs write columns of floats, which missing ids make of numbers
+FLOAT = r"-?[0-9]+(\.[0-9]+|(\.[0-9]+)?e[+-][0-9]+)"  # of a column of floats, which missing ids make of numbers
 
 
 class Ids(NamedTuple):
@@ -83,38 +83,41 @@ def ids_of(column: str, views: list[View], small: bool) -> Ids:
     Raises:
         UserError: a column of floats has fractions, or whole numbers that floats do not hold exactly.
     """
+    engine, table = views[0].engine, f"distinct_{column}"
     for view in views:
         if not small or column in view.source.exact:
-            _check_floats(view, column)
+            engine.rows(f"CREATE OR REPLACE TABLE {table} AS SELECT {column} AS id FROM {view.name} GROUP BY id")
+            _check_floats(view, column, table)
+            engine.rows(f"CREATE TABLE IF NOT EXISTS all_{table} (id VARCHAR)")
+            engine.rows(f"INSERT INTO all_{table} SELECT id FROM {table} WHERE regexp_matches(id, '\\S')")
     if small:
         return Ids(column)
-    ids = " UNION ALL ".join(f"SELECT {column} AS id FROM {view.name}" for view in views)
-    filled = f"SELECT id FROM ({ids}) WHERE regexp_matches(id, '\\S') GROUP BY id"
     kinds = f"count(*), count_if({small_sql('id')}), count_if(try_cast(id AS BIGINT)::VARCHAR = id)"
-    ((n, n_small, n_whole),) = views[0].engine.rows(f"SELECT {kinds} FROM ({filled})")
+    ((n, n_small, n_whole),) = engine.rows(f"SELECT {kinds} FROM all_{table}")
     if n == n_small:
         return Ids(column)
     order = "id::BIGINT" if n == n_whole else "id"
-    views[0].engine.rows(f"CREATE TYPE ids_{column} AS ENUM ({filled} ORDER BY {order})")
-    (names,) = views[0].engine.arrays(f"SELECT unnest(enum_range(NULL::ids_{column}))::VARCHAR AS name")
+    engine.rows(f"CREATE TYPE ids_{column} AS ENUM (SELECT id FROM all_{table} GROUP BY id ORDER BY {order})")
+    (names,) = engine.arrays(f"SELECT unnest(enum_range(NULL::ids_{column}))::VARCHAR AS name")
     return Ids(column, np.asarray(names).astype(np.int64 if n == n_whole else object))
 
 
-def _check_floats(view: View, column: str) -> None:
-    """Make whole numbers of a column of floats; see `ids_of` for errors."""
+def _check_floats(view: View, column: str, table: str) -> None:
+    """Make whole numbers of a column of floats, in the view and in the table of its distinct texts; see `ids_of`."""
     exact = view.source.exact.get(column)
     if not exact and view.source.form:
-        float_like = f"regexp_full_match({column}, '{FLOAT}', 'i')"
-        ends = f"count({column}), count_if({float_like}), count_if(ends_with({column}, '.0'))"
-        ((n, n_floats, n_whole),) = view.engine.rows(f"SELECT {ends} FROM {view.name}")
+        ends = f"count(id), count_if(regexp_full_match(id, '{FLOAT}', 'i')), count_if(ends_with(id, '.0'))"
+        ((n, n_floats, n_whole),) = view.engine.rows(f"SELECT {ends} FROM {table}")
         if n == n_floats and n_whole:
-            exact, sql = EXACT[64], view.source.columns[column]
-            whole = f"floor({sql}::DOUBLE) = {sql}::DOUBLE AND abs({sql}::DOUBLE) < 1e18"
-            view.redefine(column, f"CASE WHEN {whole} THEN {sql}::DOUBLE::BIGINT::VARCHAR ELSE {sql} END")
+            exact = EXACT[64]
+            whole = "floor({0}::DOUBLE) = {0}::DOUBLE AND abs({0}::DOUBLE) < 1e18 THEN {0}::DOUBLE::BIGINT::VARCHAR"
+            sql = f"CASE WHEN {whole} ELSE {{0}} END"
+            view.redefine(column, sql.format(view.source.columns[column]))
+            view.engine.rows(f"CREATE OR REPLACE TABLE {table} AS SELECT {sql.format('id')} AS id FROM {table}")
     if exact:
-        whole = f"CASE WHEN regexp_full_match({column}, '-?[0-9]+') THEN abs(try_cast({column} AS HUGEINT)) END"
-        inexact = f"{column} IS NOT NULL AND NOT coalesce({whole} <= {exact}, false)"
-        bad = view.engine.rows(f"SELECT min({column}) FROM {view.name} WHERE {inexact}")
-        if bad[0][0] is not None:
+        whole = "CASE WHEN regexp_full_match(id, '-?[0-9]+') THEN abs(try_cast(id AS HUGEINT)) END"
+        inexact = f"id IS NOT NULL AND NOT coalesce({whole} <= {exact}, false)"
+        ((shown,),) = view.engine.rows(f"SELECT min(id) FROM {table} WHERE {inexact}")
+        if shown is not None:
             floats = f"in a column of floats, which hold whole numbers exactly only up to {exact:,}"
-            raise UserError(f"{view.path}: {column} {bad[0][0]} is {floats}; write it as integers or text.")
+            raise UserError(f"{view.path}: {column} {shown} is {floats}; write it as integers or text.")

@@ -182,7 +182,7 @@ def _read_kaggle(folder: Path, names: Mapping[str, str]) -> Tables:
     columns = {"MovieID": f"({id_of} WHERE tmdbId = {of['id']})", "Title": with_year(of["title"], year)}
     columns["Genres"] = genres
     used = {"id": "item", "title": "title", "release_date": "year", "genres": "genres"}
-    movies = Source(path, fields, columns, used, CSV, header, only="MovieID IS NOT NULL")
+    movies = Source(path, fields, columns, used, form=CSV, header=header, only="MovieID IS NOT NULL")
     return Tables(by_name(ratings, RATINGS, CSV, names), movies=movies)
 
 

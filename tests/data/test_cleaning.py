@@ -2,7 +2,6 @@
 
 from unittest import mock
 
-
 import numpy as np
 import pandas as pd
 import pytest

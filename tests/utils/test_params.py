@@ -12,7 +12,7 @@ from movierec.utils.params import Params, check_params, only, param_names, parse
 PATH = ROOT / "params.yaml"
 VALUES = read_yaml(PATH)
 NAMES = param_names()
-GROUPS = ("ease", "knn", "next")
+GROUPS = ("columns", "ease", "knn", "next")
 SCHEMA = Params.model_json_schema()
 # Values that no param allows.
 WRONG = (None, True, {}, {"a": 1}, float("nan"), float("-inf"), -1, "", " ", [], [None], ["x"], [[1]], [-1.0])
