@@ -1,14 +1,20 @@
 """`python -m movierec`, in the project's folder."""
 
+import os
 import sys
 from pathlib import Path
 
 from movierec.recommend import cli
-from movierec.utils.errors import UserError
+from movierec.utils.errors import UserError, printable
 from movierec.utils.params import read_params
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack a title's letters
     try:
         cli.main(sys.argv[1:], read_params(Path("params.yaml")))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
-        sys.exit(f"movierec: {error}")
+        sys.exit(f"movierec: {printable(str(error))}")

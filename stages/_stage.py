@@ -31,7 +31,7 @@ for package in ("torch", "dgl", "pandas", "duckdb", "pydantic", "ruamel"):
 import numpy as np
 import pandas as pd
 
-from movierec.utils.errors import UserError, cannot_write
+from movierec.utils.errors import UserError, cannot_write, printable
 from movierec.utils.params import Params, only, read_params, read_yaml
 from movierec.utils.storage import read_table
 
@@ -70,8 +70,9 @@ def run(main: Callable[[], None]) -> None:
     MOVIEREC_DEBUG=1 always shows the traceback.
     """
     os.chdir(ROOT)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)  # DVC shows each line at once
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # DVC shows each line at once; a terminal may lack a title's letters
+            stream.reconfigure(line_buffering=True, errors="replace")
     stage, debug = Path(sys.argv[0]).stem, bool(os.environ.get("MOVIEREC_DEBUG"))
     try:
         main()
@@ -83,6 +84,9 @@ def run(main: Callable[[], None]) -> None:
             file=sys.stderr,
         )
         sys.exit(130)
+    except BrokenPipeError:  # the reader of the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except Exception as error:
         message = user_message(error)
         if debug or message is None:
@@ -98,7 +102,7 @@ def run(main: Callable[[], None]) -> None:
 def user_message(error: Exception) -> str | None:
     """The message for an error that the user can fix; None for a bug."""
     if isinstance(error, UserError):
-        return str(error)
+        return printable(str(error))
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises a RuntimeError
         return (
             "not enough memory; close other programs, or make the job smaller in params.yaml: a higher k_core, a lower "

@@ -37,7 +37,7 @@ def main() -> None:
     write_table(pd.DataFrame({"MovieID": positives.item_ids}), SPLIT / "items.parquet")
     write_table(members.cold(), TEST / "cold.parquet")
     write_csv(members.by_month(), Path("plots/split.csv"))
-    sizes = ", ".join(f"{part} {table.n_rows:,}" for part, table in zip(_stage.PARTS, tables, strict=True))
+    sizes = ", ".join(f"{part} {of.n_rows:,}" for part, of in zip(_stage.PARTS, tables, strict=True))
     print(f"{len(positives.user_ids):,} users, {len(positives.item_ids):,} movies; {strategy.name}: {sizes}")
     print("cold, in validation or test but not in train:", members.cold()["kind"].value_counts().to_dict() or "none")
 

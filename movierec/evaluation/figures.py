@@ -64,7 +64,7 @@ def map_figure(places: np.ndarray, movies: pd.DataFrame, path: Path) -> None:
     for colour, genre in zip(colours, [*common, "other"], strict=False):
         at = places[(of_movie == genre).to_numpy()]
         if len(at):
-            axes.scatter(*at.T, s=22, alpha=0.75, linewidths=0, color=colour, label=genre)
+            axes.scatter(*at.T, s=22, alpha=0.75, linewidths=0, color=colour, label=plain(genre))
     axes.set(title="The map of movies: near each other where the model takes them for alike", xticks=[], yticks=[])
     axes.set(xlabel="t-SNE, first dimension", ylabel="t-SNE, second dimension")
     legend = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "markerscale": 1.5, "frameon": False}
@@ -74,6 +74,11 @@ def map_figure(places: np.ndarray, movies: pd.DataFrame, path: Path) -> None:
     save(figure, path)
 
 
+def plain(text: str) -> str:
+    """A text of the data that matplotlib does not read as mathematics, nor leaves out of a legend for its `_`."""
+    return " " * text.startswith("_") + text.replace("$", r"\$")
+
+
 def label(axes: plt.Axes, places: np.ndarray, texts: list[str]) -> None:
     """Write texts above their places, in their order, without those that would cover another."""
     figure, taken = axes.figure, list[Any]()
@@ -81,7 +86,7 @@ def label(axes: plt.Axes, places: np.ndarray, texts: list[str]) -> None:
     style = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "fontsize": 7.5}
     style["path_effects"] = [matplotlib.patheffects.withStroke(linewidth=2, foreground="white")]
     for place, text in zip(places, texts, strict=True):
-        written = axes.annotate(text.replace("$", r"\$"), place, **style)
+        written = axes.annotate(plain(text), place, **style)
         box = written.get_window_extent()
         inside = axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1
         if inside and not any(box.overlaps(other) for other in taken):

@@ -5,6 +5,7 @@ table of interactions has the columns `user` and `item` (int32 indices), `rating
 seconds), one row per pair.
 """
 
+import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,18 @@ def to_csr(interactions: pd.DataFrame, n_users: int, n_items: int, weight: np.nd
     matrix = sp.csr_matrix((values, (interactions["user"], interactions["item"])), shape=(n_users, n_items))
     matrix.sort_indices()
     return matrix
+
+
+def run_id(user_ids: np.ndarray, item_ids: np.ndarray, train: sp.csr_matrix) -> str:
+    """A hash of the ids and the training interactions, by which files of different runs are told apart.
+
+    Args:
+        user_ids: (n_users,) UserID by user index.
+        item_ids: (n_items,) MovieID by item index.
+        train: (n_users, n_items), with sorted rows; its values do not count.
+    """
+    arrays = (user_ids, item_ids, train.indptr, train.indices)
+    return hashlib.sha256(b"".join(np.ascontiguousarray(of, "<i8").tobytes() for of in arrays)).hexdigest()[:32]
 
 
 def item_degrees(matrix: sp.csr_matrix) -> np.ndarray:

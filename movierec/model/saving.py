@@ -9,15 +9,25 @@ from torch import Tensor
 
 from movierec import __version__
 from movierec.interactions.graph_arrays import GraphArrays
+from movierec.interactions.matrix import run_id
 from movierec.model.gaussian_process import Kernel, Powers, Process
 from movierec.model.graph import Graph
 from movierec.model.model import Model
 from movierec.model.next_movie import NextMovie
+from movierec.utils.checks import check_arrays, check_matrix, check_rising, checking
 from movierec.utils.errors import UserError
 from movierec.utils.params import Params
 
-FORMAT = 1  # rises when older code could not read what newer code writes
+FORMAT = 2  # rises when older code could not read what newer code writes
 VECTORS = ("h_user", "h_item", "user_embedding", "item_messages")
+SCHEMA = {name: f"float32 n_{'users' if 'user' in name else 'items'} dim" for name in VECTORS}
+SCHEMA |= {"user_ids": "int n_users", "item_ids": "int n_items", "mix": "float64 3"}
+SCHEMA |= {f"graph.{name}": "int32 n_edges" for name in ("source", "target")} | {"graph.weight": "float32 n_edges"}
+SCHEMA |= {
+    "graph.degree": "int32 n_nodes",
+    "graph.user_gender": "int8 n_users 2",
+    "graph.item_genres": "int8 n_items n_genres",
+}
 
 
 class StoredModel(NamedTuple):
@@ -28,6 +38,7 @@ class StoredModel(NamedTuple):
     item_ids: np.ndarray  # (n_items,) MovieID by item index
     params: dict[str, Any]  # of the training
     version: str = __version__  # of the code that wrote it
+    run: str = ""  # see `run_id`
 
 
 def pack(
@@ -35,7 +46,7 @@ def pack(
 ) -> dict[str, Any]:
     """A model and its training graph as arrays, to be stored."""
     arrays: dict[str, Any] = {"format": FORMAT, "version": __version__, "params": params.model_dump_json()}
-    arrays |= {"user_ids": user_ids, "item_ids": item_ids}
+    arrays |= {"user_ids": user_ids, "item_ids": item_ids, "run": run_id(user_ids, item_ids, graph.matrix())}
     arrays |= {f"graph.{name}": value for name, value in graph._asdict().items()}
     arrays |= {name: getattr(model, name).numpy() for name in VECTORS} | {"mix": np.array(model.mix)}
     for name, process in (("users", model.users), ("items", model.items)):
@@ -49,11 +60,51 @@ def pack(
 
 
 def unpack(arrays: dict[str, Any], source: str) -> StoredModel:
-    """The reverse of `pack`; a UserError names the file `source` if other code wrote it."""
-    found = int(arrays["format"]) if "format" in arrays else None
-    if found != FORMAT:
-        by = f" (movierec {arrays['version']} wrote it)" if "version" in arrays else ""
-        raise UserError(f"{source} has format {found}{by}, not {FORMAT}; `dvc repro` writes it anew.")
+    """The reverse of `pack`; a UserError names the file `source` if other code wrote it, or it is damaged."""
+    with checking(source):
+        found = int(arrays["format"]) if "format" in arrays else None
+        if found != FORMAT:
+            by = f" (movierec {arrays['version']} wrote it)" if "version" in arrays else ""
+            raise UserError(f"{source} has format {found}{by}, not {FORMAT}; `dvc repro` writes it anew.")
+        return _unpack(arrays)
+
+
+def _unpack(arrays: dict[str, Any]) -> StoredModel:
+    """Check the arrays, and make a model of them; `DAMAGE` if they are no model."""
+    sizes: dict[str, int] = {"3": 3, "2": 2}
+    check_arrays(arrays, SCHEMA, sizes)
+    for ids in ("user_ids", "item_ids"):
+        check_rising(ids, arrays[ids])
+    graph_of = {name.removeprefix("graph."): array for name, array in arrays.items() if name.startswith("graph.")}
+    stored = GraphArrays.from_stored(graph_of)
+    if (stored.n_users, stored.n_items) != (sizes["n_users"], sizes["n_items"]) or (
+        sizes["n_nodes"] != stored.n_users + stored.n_items or stored.degree.min() < 0
+    ):
+        raise ValueError("graph.degree does not fit")
+    check_matrix("graph", stored.matrix())
+    for side in ("users", "items"):
+        if f"{side}_inverse" in arrays:
+            n = sizes[f"n_{side}"]
+            check_arrays(arrays, {f"{side}_inverse": "float32 triangle"}, {"triangle": n * (n + 1) // 2})
+            wanted = {
+                f"{side}_powers": f"float64 {len(Powers._fields)}",
+                f"{side}_kernel": f"float64 {len(Kernel._fields)}",
+            }
+            check_arrays(arrays, wanted, {str(n): n for n in range(9)})
+    following = {name: array for name, array in arrays.items() if name.startswith("next.")}
+    if following:
+        check_arrays(
+            arrays, {"trend": "float32 n_items", "shares": "float64 3", "next.end": "float32 n_items d"}, sizes
+        )
+        check_arrays(
+            following,
+            {
+                name: " ".join(["float32", *map(str, of.shape)])
+                for name, of in following.items()
+                if name not in ("next.half_lives", "next.temperature")
+            },
+            {},
+        )
 
     def within(prefix: str) -> dict[str, np.ndarray]:
         return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
@@ -64,14 +115,15 @@ def unpack(arrays: dict[str, Any], source: str) -> StoredModel:
         powers, kernel = (arrays[f"{name}_{field}"].tolist() for field in ("powers", "kernel"))
         return Process(symmetric(arrays[f"{name}_inverse"]), Powers(*powers), Kernel(*kernel))
 
-    graph, mix = Graph(GraphArrays.from_stored(within("graph."))), tuple(arrays["mix"].tolist())
+    graph, mix = Graph(stored), tuple(arrays["mix"].tolist())
     vectors: dict[str, Any] = {name: torch.from_numpy(arrays[name]) for name in VECTORS}
     model = Model(graph, **vectors, users=process("users"), items=process("items"), mix=mix)
-    if following := within("next."):
+    if following:
         trend, shares = torch.from_numpy(arrays["trend"]), tuple(arrays["shares"].tolist())
-        model = model._replace(next=NextMovie.from_arrays(following), trend=trend, shares=shares)
+        model = model._replace(next=NextMovie.from_arrays(within("next.")), trend=trend, shares=shares)
     params, version = json.loads(str(arrays["params"])), str(arrays["version"])
-    return StoredModel(model, arrays["user_ids"], arrays["item_ids"], params=params, version=version)
+    user_ids, item_ids = arrays["user_ids"], arrays["item_ids"]
+    return StoredModel(model, user_ids, item_ids, params=params, run=str(arrays["run"]), version=version)
 
 
 def lower_triangle(matrix: Tensor) -> np.ndarray:

@@ -45,12 +45,17 @@ def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
     genres, genre_names = genre_features(recommender.movies, recommender.item_ids)
     movies, liked_by = recommender.movies, item_degrees(recommender.model.graph.matrix)
     data = {"titles": movies["Title"].tolist(), "years": movies["Year"].fillna(0).astype(int).tolist()}
-    data |= {"genres": movies["Genres"].tolist(), "movie_ids": recommender.item_ids.tolist()}
+    data |= {"genres": movies["Genres"].tolist(), "movie_ids": ids_for_page(recommender.item_ids)}
     data |= {"genre_names": genre_names, "liked_by": liked_by.tolist()} | of_users(recommender, users, genres)
     data |= of_recommendations(recommender, users, table) | of_vectors(recommender.model) | {"about": about + left_out}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     # No title may end the script.
     return TEMPLATE.read_text(encoding="utf-8").replace("{data}", text.replace("<", "\\u003c"))
+
+
+def ids_for_page(ids: np.ndarray) -> list[int | str]:
+    """Ids as numbers, or as text where JavaScript would round them."""
+    return [of if isinstance(of, str) or abs(of) < 2**53 else str(of) for of in ids.tolist()]
 
 
 def of_users(recommender: Recommender, users: np.ndarray, genres: np.ndarray) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def of_users(recommender: Recommender, users: np.ndarray, genres: np.ndarray) ->
         items, values = recommender.best_rated(user, BEST)
         best[row, : len(items)], stars[row, : len(items)] = items, 2 * np.minimum(values, MAX_STARS)  # half stars
     genders = "".join(np.select([gender[:, 0] > 0, gender[:, 1] > 0], ["F", "M"], "-"))
-    data = {"user_ids": recommender.user_ids[users].tolist(), "genders": genders}
+    data = {"user_ids": ids_for_page(recommender.user_ids[users]), "genders": genders}
     data["rated"] = packed(np.minimum(np.diff(rated.indptr), NONE).astype(np.uint16))
     data["genre_shares"] = packed((100 * of_genres / n_liked).round().astype(np.uint8))
     return data | {"best_per_user": BEST, "best": packed(best), "stars": packed(stars if in_stars else 0 * stars)}

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,11 @@ class Recommender:
     def load(cls, folder: str | Path = "models") -> "Recommender":
         """Load the files that `dvc repro` writes; a UserError if one is missing or damaged, or they do not match."""
         folder = Path(folder)
-        try:
-            stored = unpack(read_arrays(folder / MODEL), str(folder / MODEL))
-            catalogue = Catalogue.from_arrays(read_arrays(folder / CATALOGUE))
-        except KeyError as error:
-            raise UserError(f"a file in {folder} lacks {error}; `dvc repro` writes it anew.") from None
-        same = all(np.array_equal(getattr(stored, ids), getattr(catalogue, ids)) for ids in ("user_ids", "item_ids"))
+        stored = unpack(read_arrays(folder / MODEL), str(folder / MODEL))
+        catalogue = Catalogue.from_arrays(read_arrays(folder / CATALOGUE), str(folder / CATALOGUE))
+        same = stored.run == catalogue.run and all(
+            np.array_equal(getattr(stored, ids), getattr(catalogue, ids)) for ids in ("user_ids", "item_ids")
+        )
         if not same or (stored.model.next is None) != (catalogue.profiles is None):
             raise UserError(f"{MODEL} and {CATALOGUE} in {folder} are of different runs; run `dvc repro`.")
         return cls(stored, catalogue)
@@ -84,7 +84,7 @@ class Recommender:
 
     def find(self, title: str) -> Id:
         """The MovieID of a title; see `Titles.find`."""
-        return self.item_ids[self.titles.find(title)].item()
+        return plain_id(self.item_ids[self.titles.find(title)])
 
     def user_id(self, text: str) -> Id:
         """A UserID from text."""
@@ -93,7 +93,7 @@ class Recommender:
     def movie_id(self, text: str) -> Id:
         """A MovieID from text, which may be a title; see `find`."""
         movie_id = typed(text, self.item_ids)
-        known = isinstance(movie_id, int) or (is_text(self.item_ids) and movie_id in self.item_ids)
+        known = isinstance(movie_id, int) or (is_text(self.item_ids) and bool((self.item_ids == movie_id).any()))
         return movie_id if known else self.find(text)
 
     def recommend(
@@ -123,7 +123,11 @@ class Recommender:
         Raises:
             UserError: an unknown id.
         """
-        user_id = [user_id] if isinstance(user_id, (int, str, np.integer)) else user_id
+        user_id = (
+            user_id
+            if user_id is None or (isinstance(user_id, Iterable) and not isinstance(user_id, str))
+            else [user_id]
+        )
         users = np.arange(len(self.user_ids)) if user_id is None else self.users_of(list(user_id))
         since = self.items_of(list(watched))
         if len(since) and not self.follows_time:
@@ -258,7 +262,7 @@ class Recommender:
     def _because(self, profiles: Profiles, items: np.ndarray, trained: bool) -> list[list[tuple[Id, float]]]:
         """For each item recommended to one user, the MovieIDs that it comes from and their shares."""
         found = reasons(self.model, profiles, items, trained)
-        return [[(self.item_ids[item].item(), share) for item, share in of] for of in found]
+        return [[(plain_id(self.item_ids[item]), share) for item, share in of] for of in found]
 
     def _row(self, items: np.ndarray, value: float) -> sp.csr_matrix:
         """A value at some items: (1, n_items) float32."""
@@ -280,20 +284,34 @@ class Recommender:
         return Profiles(matrix.tocsr(), Histories(indptr, items), users), seen.tocsr()
 
 
+def plain_id(one: Any) -> Id:
+    """An id as a plain int or str."""
+    return one if isinstance(one, str) else int(one)
+
+
 def is_text(ids: np.ndarray) -> bool:
     """Whether ids are text."""
-    return ids.dtype.kind == "U"
+    return ids.dtype.kind == "O"
 
 
-def typed(text: str, ids: np.ndarray) -> Id:
-    """An id from text: a number, if the ids are numbers and it is one."""
-    return int(text) if text.isascii() and text.isdigit() and not is_text(ids) else text
+def typed(one: Any, ids: np.ndarray) -> Id:
+    """An id as the data set has it: text, or a number of the same text.
+
+    Raises:
+        UserError: neither text nor a whole number.
+    """
+    if isinstance(one, (float, np.floating)) and one == one // 1:
+        one = int(one)
+    if isinstance(one, bool) or not isinstance(one, (str, int, np.integer)):
+        raise UserError(f"{one!r} is no id: it must be text or a whole number.")
+    text = str(one)
+    return int(text) if re.fullmatch("0|-?[1-9][0-9]{0,18}", text) and not is_text(ids) else text
 
 
 def indices(wanted: list[Id], ids: np.ndarray, what: str, way_out: str) -> np.ndarray:
     """The indices of ids, in this order, each once; a UserError if one is unknown."""
-    wanted = list(dict.fromkeys(wanted))
-    unknown = [one for one in wanted if isinstance(one, str) != is_text(ids) or one not in ids]
+    wanted = list(dict.fromkeys(typed(one, ids) for one in wanted))
+    unknown = [one for one in wanted if isinstance(one, str) != is_text(ids) or not (ids == one).any()]
     if unknown:
         known = f"{what.capitalize()}IDs go from {ids[0]} to {ids[-1]} ({len(ids):,}, with a positive interaction each)"
         raise UserError(f"no {what} {', '.join(map(str, unknown))}: {known}; {way_out}.")

@@ -1,6 +1,7 @@
 """The error that is shown to the person who runs the project."""
 
 import difflib
+import errno
 import os
 import re
 from collections.abc import Iterable
@@ -23,7 +24,10 @@ class UserError(Exception):
 def cannot_write(path: object, error: OSError) -> str:
     """The message for a file or folder that the system refuses: full disk, missing permission and the like."""
     reason = os.strerror(error.errno) if error.errno else error  # some libraries put more into the error's own text
-    return f"{path or 'a file'}: {reason}; free some space or fix the permissions, then run it again."
+    way_out = "free some space or fix the permissions"
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
+        way_out = "a file and a folder are in each other's place: move it away"
+    return f"{path or 'a file'}: {reason}; {way_out}, then run it again."
 
 
 def printable(text: str) -> str:

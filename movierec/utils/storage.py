@@ -22,6 +22,10 @@ from pyarrow import parquet
 from movierec.utils.errors import UserError, cannot_write
 
 T = TypeVar("T")
+DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError, TypeError, SyntaxError)  # of npz files
+CHECKSUMS: dict[str, Any] = {"write_page_checksum": True}  # of the pages of Parquet files
+FORMULA = r"^[=+\-@\t\r]"  # how a cell begins that a spreadsheet takes for a formula
+PLAIN_NUMBER = r"^[+-]?[0-9.]+(?:e[+-]?[0-9]+)?$"
 Rankings = dict[str, dict[str, np.ndarray]]  # by model and moment (see `ranking.topk.MOMENTS`): (n_users, depth)
 
 
@@ -91,7 +95,7 @@ def writing_table(path: Path, types: dict[str, str]) -> Iterator[TableWriter]:
     """Write a table of these columns and pandas types in batches: the bytes of `write_table`, in constant memory."""
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in types.items()})
     schema = pa.Schema.from_pandas(empty, preserve_index=False)
-    with replacing(path) as partial, parquet.ParquetWriter(partial, schema) as file:
+    with replacing(path) as partial, parquet.ParquetWriter(partial, schema, **CHECKSUMS) as file:
         writer = TableWriter(path, file)
         yield writer
         writer.finish()
@@ -100,7 +104,7 @@ def writing_table(path: Path, types: dict[str, str]) -> Iterator[TableWriter]:
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a table as Parquet."""
     with replacing(path) as partial:
-        frame.to_parquet(partial, index=False)
+        frame.to_parquet(partial, index=False, **CHECKSUMS)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -110,11 +114,23 @@ def write_text(text: str, path: Path) -> None:
 
 
 def write_csv(frames: pd.DataFrame | Iterable[pd.DataFrame], path: Path, decimals: int = 6) -> None:
-    """Write a table, or one or more batches of it, as CSV, with floats rounded."""
+    """Write a table, or one or more batches of it, as CSV, with floats rounded.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front; numbers, such as an id -1, do not.
+    """
     frames = [frames] if isinstance(frames, pd.DataFrame) else frames
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         for number, frame in enumerate(frames):
-            frame.round(decimals).to_csv(file, index=False, header=not number, lineterminator="\n")
+            text = frame.select_dtypes(["object", "str"])
+            safe = {name: safe_for_spreadsheets(column) for name, column in text.items()}
+            frame.assign(**safe).round(decimals).to_csv(file, index=False, header=not number, lineterminator="\n")
+
+
+def safe_for_spreadsheets(texts: pd.Series) -> pd.Series:
+    """Texts of which none is a formula in a spreadsheet."""
+    plain = texts.astype("str")
+    formula = plain.str.contains(FORMULA, na=False) & ~plain.str.contains(PLAIN_NUMBER, na=False)
+    return texts.where(~formula, "'" + plain) if formula.any() else texts
 
 
 def write_json(data: dict, path: Path, decimals: int = 6) -> None:
@@ -142,26 +158,49 @@ def write_arrays(path: Path, **arrays: Any) -> None:
         np.savez(partial, **arrays)
 
 
+def pack_text(name: str, texts: Iterable[str]) -> dict[str, np.ndarray]:
+    """Texts as two arrays, whose size is that of the texts: UTF-8 bytes, and where each text ends."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([len(of) for of in encoded], dtype=np.int64)
+    return {f"{name}.utf8": np.frombuffer(b"".join(encoded), np.uint8), f"{name}.ends": ends}
+
+
+def unpack_text(name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The reverse of `pack_text`: (n,) object; a ValueError if the arrays are no texts."""
+    data, ends = arrays[f"{name}.utf8"].tobytes(), arrays[f"{name}.ends"]
+    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    if ends.dtype != np.int64 or (np.diff(ends, prepend=0) < 0).any() or (ends[-1:] != len(data)).any():
+        raise ValueError(f"{name} is no list of texts")
+    found = np.empty(len(ends), object)
+    found[:] = [data[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return found
+
+
 def read(path: Path, how: Callable[[Path], T]) -> T:
     """`how(path)`; a UserError if the file is missing or damaged."""
     try:
         return how(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; `dvc repro` makes it.") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, *DAMAGED) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} cannot be read ({reason}); delete it and run `dvc repro`.") from None
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a Parquet table."""
-    return read(path, pd.read_parquet)
+    return read(path, lambda p: pd.read_parquet(p, page_checksum_verification=True))
 
 
 def check_table(path: Path) -> None:
-    """Check that a Parquet table is neither missing nor damaged."""
-    with read(path, lambda p: p.open("rb")) as file:
-        read(path, lambda _: parquet.ParquetFile(file))
+    """Check that a Parquet table is neither missing nor damaged, page by page: DuckDB looks at no checksum."""
+
+    def verify(p: Path) -> None:
+        with p.open("rb") as opened, parquet.ParquetFile(opened, page_checksum_verification=True) as file:
+            for _ in file.iter_batches(2**18):
+                pass
+
+    read(path, verify)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -1,0 +1,66 @@
+"""Checks of arrays that come from a file, before code relies on their types, shapes and values."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import scipy.sparse as sp
+
+from movierec.utils.errors import UserError
+
+# What code meets in arrays that a program of this project did not write.
+DAMAGE = (KeyError, ValueError, TypeError, IndexError, RuntimeError, OverflowError, AttributeError, MemoryError)
+
+
+@contextlib.contextmanager
+def checking(source: str) -> Iterator[None]:
+    """Turn what is found wrong in a file's arrays into a UserError that names the file."""
+    try:
+        yield
+    except DAMAGE as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        raise UserError(f"{source} is damaged ({reason}); delete it and run `dvc repro`.") from None
+
+
+def check_arrays(arrays: Mapping[str, np.ndarray], schema: Mapping[str, str], sizes: dict[str, int]) -> None:
+    """Check types and shapes, and that all numbers are finite.
+
+    Args:
+        arrays: by name.
+        schema: name to type (`int` is any signed one) and sizes, such as 'float32 n_users dim'.
+        sizes: known ones by name; others are those of the first array that has them, and are added.
+
+    Raises:
+        KeyError: an array is missing.
+        ValueError: an array is wrong.
+    """
+    for name, wanted in schema.items():
+        dtype, *dims = wanted.split()
+        array = arrays[name]
+        shape = tuple(sizes.setdefault(dim, size) for dim, size in zip(dims, array.shape, strict=False))
+        of_type = array.dtype.kind == "i" if dtype == "int" else array.dtype == dtype
+        if not of_type or array.shape != shape or len(dims) != array.ndim:
+            raise ValueError(f"{name} is {array.dtype} {array.shape}, not {wanted}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} has values that are not finite")
+
+
+def check_rising(name: str, array: np.ndarray) -> None:
+    """Raise a ValueError unless an array rises, from 0 or more."""
+    if (np.diff(array.astype(np.int64), prepend=-1) <= 0).any():
+        raise ValueError(f"{name} does not rise from 0 or more")
+
+
+def check_matrix(name: str, matrix: sp.csr_matrix) -> None:
+    """Raise a ValueError if the arrays of a matrix do not fit together: native code would read outside of them."""
+    matrix.check_format(full_check=True)
+    if not matrix.has_canonical_format or len(matrix.data) != len(matrix.indices) or matrix.indptr[-1] != matrix.nnz:
+        raise ValueError(f"{name} has rows that are not sorted")
+
+
+def check_lists(name: str, indptr: np.ndarray, items: np.ndarray, n_items: int) -> None:
+    """Raise a ValueError unless `indptr` divides `items`, which are indices below n_items."""
+    if indptr[0] != 0 or indptr[-1] != len(items) or (np.diff(indptr) < 0).any():
+        raise ValueError(f"{name}.indptr does not divide {name}.items")
+    if len(items) and not (items.min() >= 0 and items.max() < n_items):
+        raise ValueError(f"{name}.items has indices out of range")
