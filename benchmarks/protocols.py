@@ -24,7 +24,7 @@ PROTOCOLS: tuple[tuple[str, ...], ...] = (
     ("split_strategy=global_temporal", *TENTHS),
 )
 METRICS = ("ndcg@20", "recall@20")
-SKIPPED = ("download", "draw", "catalogue", "recommend", "page", "newcomers", "evaluate-newcomers")
+SKIPPED = ("own-data", "download", "draw", "catalogue", "recommend", "page", "newcomers", "evaluate-newcomers")
 
 
 def main() -> None:

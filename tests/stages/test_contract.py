@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from imports import ROOT, STAGE_SCRIPTS, dependency, local_imports
+from pathspec import GitIgnoreSpec
 from ruamel.yaml import YAML
 from stage_runner import STAGES, outputs
 
+from movierec.datasets.releases import LAYOUTS
 from movierec.ranking.metrics import DEPTH
 from movierec.utils.params import Params, param_names
 
@@ -52,7 +54,11 @@ def test_no_stage_imports_another(stage):
 
 
 def test_a_new_version_of_a_library_reruns_every_stage_whose_bytes_it_decides():
-    assert {stage for stage in STAGES if "requirements.txt" not in STAGES[stage]["deps"]} == {"download", "check"}
+    assert {stage for stage in STAGES if "requirements.txt" not in STAGES[stage]["deps"]} == {
+        "own-data",
+        "download",
+        "check",
+    }
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,21 @@ def test_a_new_version_of_a_library_reruns_every_stage_whose_bytes_it_decides():
 )
 def test_what_the_model_does_not_use_does_not_retrain_it(changed, not_retrained):
     assert not not_retrained & {stage for stage in STAGES if changed in STAGES[stage]["deps"]}
+
+
+def test_only_the_list_of_your_own_files_depends_on_their_folder():
+    assert [stage for stage in STAGES if "${" in json.dumps(STAGES[stage])] == ["own-data"]
+
+
+def test_dvc_ignores_all_but_tables_in_the_folder_for_your_own_data():
+    ignored = GitIgnoreSpec.from_lines((ROOT / ".dvcignore").read_text().splitlines()).match_file
+    patterns = [pattern for layout in LAYOUTS.values() for pattern in layout.files]
+    names = [pattern.replace("*", "x") for pattern in patterns if not pattern.endswith(".*")]
+    names += [pattern.replace("*", end) for pattern in patterns for end in ("csv", "parquet") if pattern.endswith(".*")]
+    assert [name for name in names if ignored(f"data/own/{name}")] == []
+    assert not ignored("data/own/interactions.csv.dvc") and not ignored("data/own/items.parquet/part-0.parquet")
+    strays = ["README.md", ".DS_Store", "Thumbs.db", "._x.inter", ".~lock.items.csv#", "x.txt", "interactions.csv.bak"]
+    assert [name for name in strays if not ignored(f"data/own/{name}")] == []
 
 
 def test_each_param_is_declared_by_a_stage_and_each_declared_one_is_in_params_yaml():
