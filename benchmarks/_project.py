@@ -51,7 +51,8 @@ def measured(command: list[str], folder: Path, log: Path) -> dict[str, Any]:
     """
     began = time.monotonic()
     with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT)
+        environment = os.environ | {"DVC_STAGE": "measured"}  # a stage writes its outputs, as if DVC ran it
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = code = os.waitstatus_to_exitcode(status)
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes

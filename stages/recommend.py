@@ -1,5 +1,9 @@
-"""Recommend movies to all users; with options, print recommendations as `python -m movierec` does."""
+"""Recommend movies to all users; with options, print recommendations as `python -m movierec` does.
 
+By hand, `--write` writes the table for all users: so that a look at some recommendations changes no output.
+"""
+
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +12,7 @@ import _stage
 from movierec.recommend import cli
 from movierec.recommend.filters import Filters
 from movierec.recommend.recommender import Recommender
+from movierec.utils.errors import UserError
 from movierec.utils.storage import write_csv, write_table
 
 RECOMMENDATIONS = Path("data/recommendations/recommendations.parquet")
@@ -15,8 +20,11 @@ RECOMMENDATIONS = Path("data/recommendations/recommendations.parquet")
 
 def main() -> None:
     params = _stage.params()
-    if sys.argv[1:]:
-        cli.main(sys.argv[1:], params, prog="python stages/recommend.py")
+    options = sys.argv[1:] or (["--write"] if "DVC_STAGE" in os.environ else [])  # DVC sets it
+    if not options:
+        raise UserError("ask for someone, as in --user 42 --top 3; or --write, for the table of all users.")
+    if options != ["--write"]:
+        cli.main(options, params, prog="python stages/recommend.py")
         return
     recommender = Recommender.load("models")
     filters = Filters.from_text(params.only_genres, params.not_genres, params.only_years)
