@@ -7,12 +7,12 @@ of train and validation.
 import _bench
 import numpy as np
 
-from movierec import Recommender
 from movierec.evaluation.beyond_accuracy import coverage, diversity, times_recommended
 from movierec.evaluation.measure import K, ground_truth
 from movierec.interactions.matrix import to_csr
 from movierec.ranking.metrics import user_metrics
 from movierec.ranking.topk import top_k
+from movierec.recommend.recommender import Recommender
 from movierec.recommend.reranking import POOL, diversify
 from movierec.utils.errors import UserError
 from movierec.utils.storage import read_table

@@ -18,8 +18,8 @@ def write_whole() -> None:
     try:
         from dvc_objects.fs.local import FsspecLocalFileSystem as Files
 
-        plain = Files.open
-    except (ImportError, AttributeError):
+        plain = vars(Files)["open"]
+    except (ImportError, KeyError):
         return
 
     @contextlib.contextmanager

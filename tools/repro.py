@@ -35,7 +35,7 @@ def main() -> int:
     mend_rwlock(Path(".dvc/tmp/rwlock"))
     mend_lock(LOCK)
     params = read_params(PARAMS)
-    check_folder(Path(params.data_path), Path("dvc.yaml"))  # DVC's own message names no param
+    check_folder(Path(params.data_path), ROOT, ROOT / "dvc.yaml")  # DVC's own message names no param
     dataset = params.dataset
     if dataset == "ml-1m" and not up_to_date("download"):
         reason = why_missing(dataset)

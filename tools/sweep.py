@@ -32,7 +32,7 @@ from sweeping import (
 )
 
 from movierec.utils.errors import UserError
-from movierec.utils.params import read_yaml
+from movierec.utils.params import read_params, read_yaml
 
 LOGS = Path(".dvc/tmp/sweep")
 RANDOM_TRIALS = 6  # before TPE has enough to learn from
@@ -115,7 +115,7 @@ def draw(sweep: Sweep, trials: list[Trial], params: dict[str, Any], attempt: int
 
 def run(name: str, drawn: dict[str, Any]) -> tuple[Trial | None, str]:
     """Run one experiment up to its evaluation: the trial, or None and the reason."""
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *copied_too()]
     for param, value in drawn.items():
         command += ["-S", f"{param}={value}"]
     log = LOGS / f"{name}.log"
@@ -132,6 +132,13 @@ def run(name: str, drawn: dict[str, Any]) -> tuple[Trial | None, str]:
         of_stages = [line for line in lines if line.startswith(stages)]
         return None, (of_stages or lines or ["no output"])[-1]
     return Trial(name, drawn, valid_of(name), {}), ""
+
+
+def copied_too() -> list[str]:
+    """The options of `dvc exp run --temp` for a folder of your own data of which Git tracks nothing."""
+    folder = read_params(PARAMS).data_path
+    tracked = subprocess.run(["git", "ls-files", "--", folder], capture_output=True, text=True).stdout
+    return [] if tracked or Path(folder).is_absolute() else ["--copy-paths", folder]
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ def valid_of(name: str) -> float:
         return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
     head = git("rev-parse", "HEAD")
-    return json.loads(git("show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:metrics/valid/{DECIDES}.json"))[MODEL]
+    return json.loads(git("show", f"refs/exps/{head[:2]}/{head[2:]}/{name}:./metrics/valid/{DECIDES}.json"))[MODEL]
 
 
 def finished_trials(sweep: Sweep, states: list[dict], params: dict[str, Any]) -> tuple[list[Trial], list[str]]:

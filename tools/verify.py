@@ -37,16 +37,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--record", action="store_true", help="write benchmarks/results/verify.json")
     record = parser.parse_args().record
-    git_status = ["git", "status", "--porcelain", "-uno"]
-    if subprocess.run(git_status, capture_output=True, text=True, check=True).stdout.strip():
+    if git("status", "--porcelain", "-uno", "--", "."):
         print("note: what is verified is the last commit; uncommitted changes are left out", flush=True)
     found, committed, seconds = {}, {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         for number, (name, environment) in enumerate(CONDITIONS.items(), 1):
-            folder = Path(scratch, f"clone {number}")
-            subprocess.run(["git", "clone", "-q", str(repro.ROOT), str(folder)], check=True)
+            folder = clone(Path(scratch, f"clone {number}"))
             dataset = read_params(folder / repro.PARAMS).dataset
             reason = repro.why_missing(dataset) if dataset == "ml-1m" else None
+            if reason and record:
+                raise UserError(f"--record needs {RELEASES[dataset].title}, which can't be had ({reason}).")
             if reason:
                 print(f"{RELEASES[dataset].title} can't be had ({reason}): verifying with {repro.FALLBACK}", flush=True)
                 repro.set_param("dataset", repro.FALLBACK, folder / repro.PARAMS)
@@ -58,6 +58,18 @@ def main() -> int:
         by_stage = {stage: {name: of.get(stage) for name, of in (found | committed).items()} for stage in names}
         _bench.write_result(_bench.RESULTS / "verify.json", {"seconds": seconds, "stages": by_stage})
     return show(found | committed)
+
+
+def git(*arguments: str) -> str:
+    """The output of a git command in the project."""
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=repro.ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def clone(folder: Path) -> Path:
+    """Clone the repository of the project, which may be a folder in it: the project in the clone."""
+    git("clone", "-q", git("rev-parse", "--show-toplevel"), str(folder))
+    return folder / git("rev-parse", "--show-prefix")
 
 
 def run(name: str, folder: Path, environment: dict[str, str]) -> tuple[dict[str, str], float]:

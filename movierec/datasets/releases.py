@@ -82,12 +82,9 @@ def layout_of(folder: Path) -> str | None:
         if layout.n_needed and all(matching(folder, pattern) for pattern in layout.files[: layout.n_needed]):
             return name
     files = [path for pattern in LAYOUTS["file"].files for path in matching(folder, pattern)]
-    named = {pattern for layout in LAYOUTS.values() for pattern in layout.files if layout.n_needed}
-    return (
-        "file"
-        if len(files) == 1 and not any(files[0].match(pattern) for pattern in named - {"ratings_small.csv"})
-        else None
-    )
+    others = {pattern for layout in LAYOUTS.values() for pattern in layout.files if layout.n_needed}
+    others -= {"ratings_small.csv"}
+    return "file" if len(files) == 1 and not any(files[0].match(pattern) for pattern in others) else None
 
 
 def find_layout(folder: Path) -> str:

@@ -10,6 +10,7 @@ from conftest import params_with
 
 from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
 from movierec.interactions.history import Profiles
+from movierec.interactions.matrix import run_id
 from movierec.model.fit import fit
 from movierec.model.saving import StoredModel, pack
 from movierec.recommend.catalogue import Catalogue
@@ -66,7 +67,8 @@ def small(temporal=False) -> Small:
         model = model._replace(shares=(0.4, 0.5, 0.1))
     rated = profiles.matrix.copy()
     rated.data = np.round(rated.data * table["rating"].mean()).astype(np.float32)
-    catalogue = Catalogue(USER_IDS, ITEM_IDS, MOVIES, rated, profiles if temporal else None)
+    run = run_id(USER_IDS, ITEM_IDS, profiles.matrix)
+    catalogue = Catalogue(USER_IDS, ITEM_IDS, MOVIES, rated, profiles if temporal else None, run=run)
     return Small(StoredModel(model, USER_IDS, ITEM_IDS, PARAMS.model_dump()), catalogue, arrays)
 
 

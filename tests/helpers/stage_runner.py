@@ -48,13 +48,13 @@ def load(name: str) -> ModuleType:
     return script
 
 
-def run_stage(name: str, folder: Path, monkeypatch, arguments: tuple[str, ...] = ()) -> str | None:
-    """Run a stage's script in `folder` with these arguments: the message of its error, or None."""
+def run_stage(name: str, folder: Path, monkeypatch, arguments: tuple[str, ...] = (), by_dvc=True) -> str | None:
+    """Run a stage's script in `folder` with these arguments, as if by DVC: the message of its error, or None."""
     script = load(name)
     with monkeypatch.context() as patch:
         patch.setattr(_stage, "ROOT", folder)
         patch.setattr(sys, "argv", [f"stages/{name}.py", *arguments])
-        patch.setenv("DVC_STAGE", name)
+        patch.setenv("DVC_STAGE", name) if by_dvc else patch.delenv("DVC_STAGE", raising=False)
         before = os.getcwd()
         try:
             _stage.run(script.main)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -157,3 +158,15 @@ def test_git_tracks_each_plot_and_metric_and_no_data():
     assert drawn == {path for path in files if path.startswith("plots/")}
     assert all(any(path == out or path.startswith(f"{out}/") for path in tracked) for out in kept)
     assert not [path for path in tracked if path.startswith("data/") and not path.endswith("README.md")]
+
+
+def test_a_clone_that_converts_line_ends_has_the_same_bytes(tmp_path):
+    names = ("tools/make_venv.sh", "stages/_stage.py", "params.yaml", "docs/images/map.png")
+    for name in (".gitattributes", *names):
+        (tmp_path / "start" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / "start" / name)
+    commit = ["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "start"]
+    clone = ["clone", "-q", "-c", "core.autocrlf=true", ".", str(tmp_path / "clone")]
+    for command in (["init", "-q"], ["add", "-A"], commit, clone):
+        subprocess.run(["git", *command], cwd=tmp_path / "start", check=True)
+    assert all((tmp_path / "clone" / name).read_bytes() == (ROOT / name).read_bytes() for name in names)
