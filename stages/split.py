@@ -22,16 +22,15 @@ def main() -> None:
     with replacing(SPLIT / "scratch", keep=False) as scratch, closing(Engine(scratch)) as engine, ExitStack() as stack:
         positives = Positives(engine, RATINGS, params.min_rating, params.k_core)
         if in_time := strategy.name in TEMPORAL:
-            share = positives.share_of_ties(strategy.name)
-            print(f"{share:.1%} of the interactions have the time of another one of their user; order by {params.ties}")
+            print(f"in the same second as another: {positives.share_of_ties(strategy.name):.1%}, by {params.ties}")
         splitter = Splitter(strategy, params.seed, positives.time_at, positives.n)
         members = Membership(len(positives.user_ids), len(positives.item_ids))
         tables = [stack.enter_context(writing_table(Path(of), INTERACTION_TYPES)) for of in _stage.PARTS.values()]
         for interactions in positives.batches(in_time, params.ties):
             of_rows = splitter.parts(interactions)
             for part, table in enumerate(tables):
-                table.append(interactions[of_rows == part])
-                members.add(part, interactions[of_rows == part])
+                table.append(rows := interactions[of_rows == part])
+                members.add(part, rows)
         members.check(strategy)
     write_table(pd.DataFrame({"UserID": positives.user_ids}), SPLIT / "users.parquet")
     write_table(pd.DataFrame({"MovieID": positives.item_ids}), SPLIT / "items.parquet")

@@ -21,6 +21,7 @@ from movierec.utils.errors import UserError, cannot_write
 
 TIMEOUT_S = (8.0, 10.0)  # to connect, and between two reads
 MAX_MEMBER_BYTES = 8 * 2**30  # ml-32m's largest file has 0.9 GB
+MAX_BYTES = 16 * 2**30  # of all files
 MAX_RATIO = 200  # unpacked to packed; MovieLens' files reach about 10
 # RecBole's wheel carries MovieLens 100K, and so brings it wherever a package registry can be reached.
 RECBOLE = "recbole==1.2.1"
@@ -68,13 +69,24 @@ def extract(archive: Path, patterns: tuple[str, ...], folder: Path) -> None:
     """Extract the members whose file names match one of the patterns into a folder, without their own folders.
 
     Raises:
-        UserError: not a zip, a damaged one, a member of an implausible size, a link, or a name twice.
+        UserError: not a zip, a damaged one, a member of an implausible size, a link, a name twice, or no such member;
+            the folder is as it was.
     """
     try:
-        with zipfile.ZipFile(archive) as zipped:
-            for member in zipped.infolist():
-                if not member.is_dir() and any(Path(member.filename).match(pattern) for pattern in patterns):
-                    _extract_member(archive, zipped, member, folder)
+        with zipfile.ZipFile(archive) as zipped, tempfile.TemporaryDirectory(dir=folder) as scratch:
+            known = [
+                member
+                for member in zipped.infolist()
+                if not member.is_dir() and any(Path(member.filename).match(pattern) for pattern in patterns)
+            ]
+            if not known:
+                raise UserError(f"{archive} holds none of the files {', '.join(patterns)}; fetch it again.")
+            if (total := sum(member.file_size for member in known)) > MAX_BYTES:
+                raise UserError(f"{archive}: would unpack to {total:,} bytes; fetch the archive again.")
+            for member in known:
+                _extract_member(archive, zipped, member, Path(scratch))
+            for path in Path(scratch).iterdir():  # all or nothing
+                path.replace(folder / path.name)
     except UserError:
         raise
     except FileNotFoundError:

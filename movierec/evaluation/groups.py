@@ -48,7 +48,9 @@ def movies_by_popularity(popularity: np.ndarray) -> Groups:
 
 def movies_by_genre(genres: np.ndarray, names: list[str]) -> Groups:
     """The movies by genre, (n_items, n_genres); a movie can be in several groups: (n_items,) each."""
-    return _with_sizes({name: genres[:, column] > 0 for column, name in enumerate(names)}, "movies")
+    # DVC writes the names into a script of its page, which `</script>` would end.
+    shown = [name.replace("<", "‹") for name in names]
+    return _with_sizes({name: genres[:, column] > 0 for column, name in enumerate(shown)}, "movies")
 
 
 def group_tables(

@@ -18,7 +18,7 @@ from movierec.utils.checks import check_arrays, check_matrix, check_rising, chec
 from movierec.utils.errors import UserError
 from movierec.utils.params import Params
 
-FORMAT = 2  # rises when older code could not read what newer code writes
+FORMAT = 1  # rises when older code could not read what newer code writes
 VECTORS = ("h_user", "h_item", "user_embedding", "item_messages")
 SCHEMA = {name: f"float32 n_{'users' if 'user' in name else 'items'} dim" for name in VECTORS}
 SCHEMA |= {"user_ids": "int n_users", "item_ids": "int n_items", "mix": "float64 3"}
@@ -93,18 +93,11 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
             check_arrays(arrays, wanted, {str(n): n for n in range(9)})
     following = {name: array for name, array in arrays.items() if name.startswith("next.")}
     if following:
-        check_arrays(
-            arrays, {"trend": "float32 n_items", "shares": "float64 3", "next.end": "float32 n_items d"}, sizes
-        )
-        check_arrays(
-            following,
-            {
-                name: " ".join(["float32", *map(str, of.shape)])
-                for name, of in following.items()
-                if name not in ("next.half_lives", "next.temperature")
-            },
-            {},
-        )
+        wanted = {name: " ".join(["float32", *map(str, of.shape)]) for name, of in following.items()}
+        wanted |= {"next.end": "float32 n_items d", "next.half_lives": "float64 k", "next.temperature": "float64"}
+        check_arrays(arrays, wanted | {"trend": "float32 n_items", "shares": "float64 3"}, sizes)
+        if min(arrays["next.half_lives"].min(), arrays["next.temperature"]) <= 0:
+            raise ValueError("next.half_lives or next.temperature is not above 0")
 
     def within(prefix: str) -> dict[str, np.ndarray]:
         return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

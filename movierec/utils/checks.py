@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from movierec.utils.errors import UserError
 
+LARGEST = 1e6  # of a model's numbers, beside the weights of interactions
 # What code meets in arrays that a program of this project did not write.
 DAMAGE = (KeyError, ValueError, TypeError, IndexError, RuntimeError, OverflowError, AttributeError, MemoryError)
 
@@ -23,7 +24,7 @@ def checking(source: str) -> Iterator[None]:
 
 
 def check_arrays(arrays: Mapping[str, np.ndarray], schema: Mapping[str, str], sizes: dict[str, int]) -> None:
-    """Check types and shapes, and that all numbers are finite.
+    """Check types and shapes, and that all numbers are finite and of a plausible size.
 
     Args:
         arrays: by name.
@@ -41,8 +42,9 @@ def check_arrays(arrays: Mapping[str, np.ndarray], schema: Mapping[str, str], si
         of_type = array.dtype.kind == "i" if dtype == "int" else array.dtype == dtype
         if not of_type or array.shape != shape or len(dims) != array.ndim:
             raise ValueError(f"{name} is {array.dtype} {array.shape}, not {wanted}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name} has values that are not finite")
+        highest = np.inf if name.endswith(("data", "weight")) else LARGEST
+        if array.dtype.kind == "f" and not (np.isfinite(array) & (abs(array) <= highest)).all():
+            raise ValueError(f"{name} has values that are not finite, or far too large")
 
 
 def check_rising(name: str, array: np.ndarray) -> None:

@@ -61,3 +61,12 @@ def test_titles_on_the_map_do_not_cover_each_other():
     boxes = [text.get_window_extent() for text in axes.texts]
     assert not any(box.overlaps(other) for place, box in enumerate(boxes) for other in boxes[:place])
     plt.close(figure)
+
+
+def test_genres_and_titles_are_no_mathematics_and_all_are_in_the_legend(tmp_path, monkeypatch):
+    genres = ["$$", "$", "_x", "a_b^c", "\\frac{"]
+    movies = pd.DataFrame({"Title": [f"$ {genre} $" for genre in genres], "Year": [2000] * 5, "Genres": genres})
+    shown = []
+    monkeypatch.setattr(plt, "close", lambda figure: shown.extend(figure.axes[0].get_legend().get_texts()))
+    map_figure(np.random.default_rng(0).random((5, 2)), movies, tmp_path / "map.png")
+    assert {text.get_text().strip().replace("\\$", "$") for text in shown} == set(genres)

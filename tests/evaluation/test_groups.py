@@ -98,3 +98,8 @@ def test_the_tables_hold_the_shown_models_by_every_grouping():
         assert list(table.columns) == COLUMNS
         assert set(table["series"]) == {"model"}, "the random model is not shown"
     assert tables["movies_by_genre"]["group"].tolist() == ["Drama (30 movies)", "War (30 movies)"]
+
+
+def test_a_genre_cannot_end_the_script_of_a_page():
+    (name,) = movies_by_genre(np.ones((2, 1)), ["</script><b>"])
+    assert name.startswith("‹/script>‹b>") and "<" not in name

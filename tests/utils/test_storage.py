@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from movierec.utils import storage
 from movierec.utils.errors import UserError
@@ -259,3 +261,55 @@ def test_without_permission_the_error_names_the_file_and_nothing_changes(read_on
         storage.write_json({"a": 1}, read_only / name)
     assert str(error.value).startswith(f"{read_only / name}: Permission denied; free some space or fix the permissions")
     assert files_in(read_only) == ["a.json"] and (read_only / "a.json").read_text() == "{}"
+
+
+def test_no_flipped_bit_of_a_table_is_read_as_other_values(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"a": rng.integers(0, 2**31, 3000), "b": rng.random(3000), "c": [f"t{n % 99}" for n in range(3000)]}
+    )
+    storage.write_table(table, tmp_path / "good.parquet")
+    good, refused = (tmp_path / "good.parquet").read_bytes(), 0
+    for _ in range(600):
+        damaged = bytearray(good)
+        damaged[rng.integers(len(good))] ^= 1 << rng.integers(8)
+        (tmp_path / "x.parquet").write_bytes(bytes(damaged))
+        try:
+            found = storage.read_table(tmp_path / "x.parquet")
+        except UserError as error:
+            refused += str(tmp_path / "x.parquet") in str(error)
+        else:
+            assert found.equals(table) or list(found) != list(table), "a name of a column has no checksum"
+    assert refused > 500
+
+
+def test_check_table_verifies_every_page(tmp_path):
+    with storage.writing_table(tmp_path / "x.parquet", {"a": "int64"}) as writer:
+        writer.append({"a": np.arange(500_000)})
+    storage.check_table(tmp_path / "x.parquet")
+    data = bytearray((tmp_path / "x.parquet").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "x.parquet").write_bytes(bytes(data))
+    with pytest.raises(UserError, match=r"x\.parquet cannot be read"):
+        storage.check_table(tmp_path / "x.parquet")
+
+
+def test_no_text_of_a_csv_is_a_formula_and_numbers_stay(tmp_path):
+    texts = ["=1+1", "-1", "+x", "@f", "ok", "-1.5e3", "\tx", "a=b", "--1", "+49"]
+    storage.write_csv(pd.DataFrame({"t": texts, "n": range(-5, 5)}), tmp_path / "x.csv")
+    found = pd.read_csv(tmp_path / "x.csv", dtype=str)
+    assert found["t"].tolist() == ["'=1+1", "-1", "'+x", "'@f", "ok", "-1.5e3", "'\tx", "a=b", "'--1", "+49"]
+    assert found["n"].tolist() == [str(n) for n in range(-5, 5)]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
+def test_texts_are_stored_in_the_size_that_they_have(texts):
+    packed = storage.pack_text("t", texts)
+    assert storage.unpack_text("t", packed).tolist() == texts
+    assert sum(array.nbytes for array in packed.values()) == sum(len(text.encode()) + 8 for text in texts)
+
+
+@pytest.mark.parametrize("ends", [[1, 0, 3], [1, 4], [1, 2], [-1, 3]])
+def test_ends_that_do_not_fit_are_an_error(ends):
+    with pytest.raises(ValueError, match="t is no list of texts"):
+        storage.unpack_text("t", storage.pack_text("t", ["a", "bc"]) | {"t.ends": np.array(ends)})
