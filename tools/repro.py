@@ -15,14 +15,16 @@ os.chdir(ROOT)
 sys.path.insert(0, str(ROOT))
 
 import pandas as pd
+from mending import mend_lock, mend_rwlock
 from rich.console import Console
 from rich.table import Table
 from ruamel.yaml import YAML
 
 from movierec.datasets.download import reachable
+from movierec.datasets.own_files import check_folder
 from movierec.datasets.releases import RELEASES
 from movierec.utils.errors import UserError
-from movierec.utils.params import read_params, read_yaml
+from movierec.utils.params import read_params
 
 FALLBACK = "ml-100k"
 PARAMS, LOCK = Path("params.yaml"), Path("dvc.lock")
@@ -30,37 +32,21 @@ DVC = [sys.executable, "-m", "dvc"]
 
 
 def main() -> int:
-    mend_lock()
-    dataset = read_params(PARAMS).dataset
+    mend_rwlock(Path(".dvc/tmp/rwlock"))
+    mend_lock(LOCK)
+    params = read_params(PARAMS)
+    check_folder(Path(params.data_path), ROOT, ROOT / "dvc.yaml")  # DVC's own message names no param
+    dataset = params.dataset
     if dataset == "ml-1m" and not up_to_date("download"):
         reason = why_missing(dataset)
         if reason:
             missing = f"{RELEASES[dataset].title} can't be had ({reason})"
             print(f"{missing}: setting `dataset: {FALLBACK}` in {PARAMS}", flush=True)
             set_param("dataset", FALLBACK)
-    done = subprocess.run([*DVC, "repro"])
+    done = subprocess.run([sys.executable, "tools/dvc_run.py", "repro"])
     if not done.returncode:
         summary()
     return done.returncode
-
-
-def mend_lock() -> None:
-    """Restore the committed dvc.lock where it is cut off: DVC writes it in place, and may be killed in that moment."""
-    try:
-        stages = read_yaml(LOCK)["stages"].values() if LOCK.exists() else ()
-        if all(is_complete(stage) for stage in stages):
-            return
-    except (UserError, KeyError, TypeError, AttributeError):
-        pass
-    cut_off = f"{LOCK} is cut off, as after a kill while DVC wrote it: taking the committed one"
-    print(f"{cut_off}; what has run since comes from DVC's run cache", flush=True)
-    if subprocess.run(["git", "checkout", "-q", "--", str(LOCK)]).returncode:
-        LOCK.unlink()
-
-
-def is_complete(stage: dict) -> bool:
-    """Whether a stage of dvc.lock has all its fields."""
-    return {"cmd", "deps", "outs"} <= set(stage) and all(len(of) >= 4 for of in [*stage["deps"], *stage["outs"]])
 
 
 def up_to_date(stage: str) -> bool:

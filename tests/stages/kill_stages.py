@@ -1,8 +1,12 @@
-"""Kill stages at many moments, each in a process of its own, and check the files that are left.
+"""Kill stages, or the whole pipeline, at many moments, and check the files that are left.
 
-Run by test_faults.py; by hand with more kills: PYTHONPATH=.:tests/helpers python tests/stages/kill_stages.py DATA 100
+Run by test_faults.py; by hand with more kills:
 
-A process is forked for each run, so that none has to load the libraries again. DATA is a data set (`dataset: path`).
+    PYTHONPATH=.:tests/helpers python tests/stages/kill_stages.py DATA 100          each stage, on a data set
+    PYTHONPATH=.:tests/helpers python tests/stages/kill_stages.py DATA 100 dvc      `dvc repro`; or make: `make repro`
+
+For a stage, a process is forked for each run, so that none has to load the libraries again. For the pipeline, stages
+are replaced by short ones with the same inputs and outputs: what is killed is mostly DVC.
 """
 
 import contextlib
@@ -11,13 +15,17 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from stage_runner import ORDER, SMALL, load, outputs, run_stage, set_up
+from project import Project
+from stage_runner import ORDER, SMALL, STAGES, load, outputs, run_stage, set_up
+
+from movierec.utils.params import read_yaml
 
 
 def hashes(folder: Path, stage: str) -> dict[str, str]:
@@ -123,5 +131,85 @@ def main(data: str, kills: int) -> None:
     print(f"{kills} kills, no difference")
 
 
+SHORT_STAGE = """
+import hashlib
+import pathlib
+
+reads, writes = {reads!r}, {writes!r}
+found = hashlib.md5()
+for path in map(pathlib.Path, reads):
+    for file in sorted(path.glob("**/*")) if path.is_dir() else [path]:
+        found.update(file.read_bytes() if file.is_file() else b"")
+for name in writes:
+    path = pathlib.Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(found.hexdigest() + name)
+"""
+MAKE_REPRO = "import sys; sys.path.insert(0, 'tools'); import repro; repro.summary = print; sys.exit(repro.main())"
+REPRO = {"dvc": [sys.executable, "-m", "dvc", "repro"], "make": [sys.executable, "-c", MAKE_REPRO]}
+
+
+def short_project(folder: Path, data: str) -> Project:
+    """The project with short stages, and in its last commit a run with other params than those that it has now."""
+    project = Project(folder, data)
+    read = {stage: [dep for dep in of["deps"] if dep.startswith(("data/", "models/"))] for stage, of in STAGES.items()}
+    inside = {dep for deps in read.values() for dep in deps}
+    for stage in STAGES:
+        reads = ["params.yaml", *read[stage]]
+        writes = []
+        for out in outputs(stage):
+            files = [dep for dep in inside if dep.startswith(f"{out}/")]
+            writes += [out] if Path(out).suffix else sorted(files) or [f"{out}/x"]
+        script = SHORT_STAGE.format(reads=reads, writes=writes)
+        (folder / "stages" / f"{stage.replace('-', '_')}.py").write_text(script)
+    project.call(*REPRO["dvc"])
+    project.commit("a run")
+    project.set_params(seed=2)
+    return project
+
+
+def kill_repro(project: Project, kind: str, moment: float) -> tuple[bool, bool]:
+    """Kill a run that begins without a cache after some seconds, and let it run again by the same command.
+
+    Returns:
+        Whether the second run succeeded, and whether `make repro` did, after it if it failed.
+    """
+    for path in (".dvc/cache", ".dvc/tmp", *(out for stage in STAGES for out in outputs(stage))):
+        shutil.rmtree(project.folder / path, ignore_errors=True)
+        (project.folder / path).unlink(missing_ok=True) if not (project.folder / path).is_dir() else None
+    project.call("git", "checkout", "-q", "dvc.lock")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    where = {"cwd": project.folder, "env": project.environment}
+    running = subprocess.Popen(REPRO[kind], start_new_session=True, **where, **quiet)
+    time.sleep(moment)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    again = subprocess.run(REPRO[kind], **where, **quiet).returncode == 0
+    return again, again or subprocess.run(REPRO["make"], **where, **quiet).returncode == 0
+
+
+def main_repro(data: str, kills: int, kind: str) -> None:
+    rng = random.Random(kills)
+    with tempfile.TemporaryDirectory() as scratch:
+        project = short_project(Path(scratch), data)
+        lock = project.folder / "dvc.lock"
+        began = time.perf_counter()
+        kill_repro(project, kind, 0)
+        seconds, whole = time.perf_counter() - began, read_yaml(lock)
+        failed = 0
+        for number in range(kills):
+            moment = rng.random() * seconds
+            again, mended = kill_repro(project, kind, moment)
+            assert mended, f"after a kill at {moment:.2f} of {seconds:.2f} s, `make repro` fails"
+            assert read_yaml(lock) == whole, f"another dvc.lock after a kill at {moment:.2f} s"
+            failed += not again
+            print(f"{number + 1:4}  {moment:.2f} s", "" if again else "needs `make repro`", flush=True)
+        print(f"{kills} kills of {kind} repro, {failed} mended by `make repro` alone, no difference")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    if sys.argv[3:]:
+        main_repro(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    else:
+        main(sys.argv[1], int(sys.argv[2]))

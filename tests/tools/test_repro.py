@@ -1,4 +1,4 @@
-"""`make repro`: the data set that can be obtained."""
+"""`make repro`: the data set that can be obtained, and the folder of your own data."""
 
 import subprocess
 
@@ -6,6 +6,7 @@ import pytest
 import repro
 from imports import ROOT
 
+from movierec.utils.errors import UserError
 from movierec.utils.params import read_params
 
 
@@ -18,11 +19,12 @@ def run_with(tmp_path, monkeypatch):
         path.write_text((ROOT / "params.yaml").read_text().replace("dataset: ml-1m", f"dataset: {dataset}"))
         ran = []
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(repro, "check_folder", lambda *arguments: ran.append("check_folder"))
         monkeypatch.setattr(repro, "up_to_date", lambda stage: False)
         monkeypatch.setattr(repro, "why_missing", lambda dataset: reason)
         monkeypatch.setattr(repro, "summary", lambda: ran.append("summary"))
         monkeypatch.setattr(repro.subprocess, "run", lambda command: subprocess.CompletedProcess(command, 0))
-        assert repro.main() == 0 and ran == ["summary"]
+        assert repro.main() == 0 and ran == ["check_folder", "summary"]
         return read_params(path).dataset
 
     return run
@@ -36,3 +38,16 @@ def test_where_movielens_1m_is_missing_100k_takes_its_place_with_a_message(run_w
 @pytest.mark.parametrize(("dataset", "reason"), [("ml-1m", None), ("path", "no archive"), ("ml-20m", "no archive")])
 def test_otherwise_the_data_set_stays(run_with, dataset, reason):
     assert run_with(dataset, reason) == dataset
+
+
+@pytest.mark.parametrize(("path", "said"), [("models", "overlaps with models/"), ("nowhere", "is not a folder")])
+def test_a_wrong_data_path_is_named_before_dvc_runs(tmp_path, monkeypatch, path, said):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    params = (ROOT / "params.yaml").read_text().replace("data_path: data/own", f"data_path: {path}")
+    (tmp_path / "params.yaml").write_text(params)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(repro, "ROOT", tmp_path)
+    monkeypatch.setattr(repro.subprocess, "run", lambda *_, **__: pytest.fail("DVC runs"))
+    with pytest.raises(UserError, match=f"^data_path '{path}' .*{said}"):
+        repro.main()
