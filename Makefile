@@ -68,7 +68,7 @@ changes: setup ## what changes against BASE (HEAD unless told), in Markdown, and
 	@dvc plots diff $(BASE) workspace > /dev/null
 
 clean: ## remove the environment and the stages' untracked outputs; DVC's cache stays
-	rm -rf .venv .venv-bootstrap data/{raw,clean,split,test,graph,checkpoints,rankings,recommendations} data/checked.txt
+	rm -rf .venv .venv-bootstrap data/{raw,clean,split,test,graph,checkpoints,rankings,recommendations} data/{checked.txt,own_data.json}
 	rm -rf models/*.{npz,csv} plots/recommendations.html site
 
 .venv/.complete: requirements.txt requirements-dev.txt tools/make_venv.sh

@@ -57,9 +57,10 @@ def mend_lock(path: Path) -> None:
     if re.search("^<{7} ", text, re.MULTILINE):
         ways = " or ".join(f"`git checkout --{side} {path.name}`" for side in ("ours", "theirs"))
         raise UserError(f"{path.name} has the marks of a merge conflict; take {ways}, then run `make repro` again.")
+    begins = text.startswith(HEADER) or HEADER.startswith(text)
+    if not begins or re.search(r"^(?!schema|stages)\w+:", text, re.MULTILINE):
+        return  # it is in another form than DVC writes here
     found = entries(text)
-    if (found and not text.startswith(HEADER)) or re.search(r"^(?!schema|stages)\w+:", text, re.MULTILINE):
-        return  # it has more than DVC writes here
     declared = read_yaml(path.with_name("dvc.yaml"))["stages"]
     if found and not is_whole(found, declared):
         found.popitem()

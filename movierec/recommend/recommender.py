@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from movierec.model.saving import StoredModel, unpack
 from movierec.ranking.topk import DotScorer, Scorer, top_k
 from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.filters import Filters
+from movierec.recommend.lookup import Id, indices, is_text, plain_id, typed
 from movierec.recommend.reasons import reasons
 from movierec.recommend.reranking import POOL, diversify
 from movierec.recommend.titles import Titles
@@ -29,7 +29,6 @@ from movierec.utils.storage import read_arrays
 DISLIKE = -0.25  # the weight of a disliked movie; a liked one has 1
 MODEL, CATALOGUE = "model.npz", "catalogue.npz"
 NO_FILTERS = Filters()
-Id = int | str  # of the data set: whole numbers or text
 
 
 class Recommender:
@@ -282,37 +281,3 @@ class Recommender:
         indptr = np.concatenate([[0], np.cumsum([len(items) for items in histories])])
         items = np.concatenate(histories).astype(np.int32)
         return Profiles(matrix.tocsr(), Histories(indptr, items), users), seen.tocsr()
-
-
-def plain_id(one: Any) -> Id:
-    """An id as a plain int or str."""
-    return one if isinstance(one, str) else int(one)
-
-
-def is_text(ids: np.ndarray) -> bool:
-    """Whether ids are text."""
-    return ids.dtype.kind == "O"
-
-
-def typed(one: Any, ids: np.ndarray) -> Id:
-    """An id as the data set has it: text, or a number of the same text.
-
-    Raises:
-        UserError: neither text nor a whole number.
-    """
-    if isinstance(one, (float, np.floating)) and one == one // 1:
-        one = int(one)
-    if isinstance(one, bool) or not isinstance(one, (str, int, np.integer)):
-        raise UserError(f"{one!r} is no id: it must be text or a whole number.")
-    text = str(one)
-    return int(text) if re.fullmatch("0|-?[1-9][0-9]{0,18}", text) and not is_text(ids) else text
-
-
-def indices(wanted: list[Id], ids: np.ndarray, what: str, way_out: str) -> np.ndarray:
-    """The indices of ids, in this order, each once; a UserError if one is unknown."""
-    wanted = list(dict.fromkeys(typed(one, ids) for one in wanted))
-    unknown = [one for one in wanted if isinstance(one, str) != is_text(ids) or not (ids == one).any()]
-    if unknown:
-        known = f"{what.capitalize()}IDs go from {ids[0]} to {ids[-1]} ({len(ids):,}, with a positive interaction each)"
-        raise UserError(f"no {what} {', '.join(map(str, unknown))}: {known}; {way_out}.")
-    return np.searchsorted(ids, wanted)

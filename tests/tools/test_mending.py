@@ -82,6 +82,7 @@ def test_without_a_commit_of_the_lock_what_is_cut_runs_again(tmp_path):
         HEAD + TRAIN.replace(ITEM.format("data/in", ""), "    - path: s3://b/in\n      etag: x\n      size: 1\n") + OWN,
         "schema: '2.0'\ndatasets:\n- name: d\nstages:\n" + OWN,
         "# by hand\n" + WHOLE,
+        '{"schema": "2.0", "stages": {"own": {"cmd": "echo own"}}}',
     ],
 )
 def test_a_legal_lock_is_taken_for_no_cut_one(lock, capsys, legal):
