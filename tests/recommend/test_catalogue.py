@@ -67,4 +67,4 @@ def test_the_catalogue_of_tables_has_the_names_of_its_users_and_movies():
     catalogue = Catalogue.from_tables(USERS, films, RATINGS, **IDS, profiles=None)
     assert catalogue.user_names.tolist() == ["ann", "cy"]
     assert catalogue.item_names.tolist() == catalogue.movies["MovieID"].tolist() == ["a-film", "b-film"]
-    assert catalogue.user_names.dtype.kind == catalogue.item_names.dtype.kind == "U"
+    assert catalogue.user_names.dtype.kind == catalogue.item_names.dtype.kind == "O"
