@@ -25,7 +25,7 @@ T = TypeVar("T")
 DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError, TypeError, SyntaxError)  # of npz files
 CHECKSUMS: dict[str, Any] = {"write_page_checksum": True}  # of the pages of Parquet files
 FORMULA = r"^[=+\-@\t\r]"  # how a cell begins that a spreadsheet takes for a formula
-PLAIN_NUMBER = r"^[+-]?[0-9.]+(?:e[+-]?[0-9]+)?$"
+PLAIN_NUMBER = r"^[+-]?[0-9.|]+(?:e[+-]?[0-9]+)?$"  # or a row of them
 Rankings = dict[str, dict[str, np.ndarray]]  # by model and moment (see `ranking.topk.MOMENTS`): (n_users, depth)
 
 

@@ -295,10 +295,10 @@ def test_check_table_verifies_every_page(tmp_path):
 
 
 def test_no_text_of_a_csv_is_a_formula_and_numbers_stay(tmp_path):
-    texts = ["=1+1", "-1", "+x", "@f", "ok", "-1.5e3", "\tx", "a=b", "--1", "+49"]
+    texts = ["=1+1", "-1", "+x", "@f", "ok", "-1.5e3", "\tx", "a=b", "--1", "-1|1|5|1"]
     storage.write_csv(pd.DataFrame({"t": texts, "n": range(-5, 5)}), tmp_path / "x.csv")
     found = pd.read_csv(tmp_path / "x.csv", dtype=str)
-    assert found["t"].tolist() == ["'=1+1", "-1", "'+x", "'@f", "ok", "-1.5e3", "'\tx", "a=b", "'--1", "+49"]
+    assert found["t"].tolist() == ["'=1+1", "-1", "'+x", "'@f", "ok", "-1.5e3", "'\tx", "a=b", "'--1", "-1|1|5|1"]
     assert found["n"].tolist() == [str(n) for n in range(-5, 5)]
 
 
