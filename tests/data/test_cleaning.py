@@ -222,7 +222,7 @@ LAYOUTS = {
     tail=st.sampled_from(["", "\n", "\n\n\n"]),
     latin=st.booleans(),
 )
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 6)
 def test_the_fast_reader_and_the_exact_one_give_the_same(tmp_path_factory, layout, rows, end, tail, latin):
     folder = tmp_path_factory.mktemp("same")
     separator, name, header, others = LAYOUTS[layout]
