@@ -15,7 +15,7 @@ from movierec.model.graph import Graph
 from movierec.model.model import Model
 from movierec.model.next_movie import NextMovie
 from movierec.utils.checks import check_arrays, check_matrix, check_rising, checking
-from movierec.utils.errors import UserError
+from movierec.utils.errors import UserError, printable
 from movierec.utils.params import Params
 
 FORMAT = 1  # rises when older code could not read what newer code writes
@@ -64,7 +64,7 @@ def unpack(arrays: dict[str, Any], source: str) -> StoredModel:
     with checking(source):
         found = int(arrays["format"]) if "format" in arrays else None
         if found != FORMAT:
-            by = f" (movierec {arrays['version']} wrote it)" if "version" in arrays else ""
+            by = f" (movierec {printable(str(arrays['version']))[:20]} wrote it)" if "version" in arrays else ""
             raise UserError(f"{source} has format {found}{by}, not {FORMAT}; `dvc repro` writes it anew.")
         return _unpack(arrays)
 
@@ -78,7 +78,9 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
     graph_of = {name.removeprefix("graph."): array for name, array in arrays.items() if name.startswith("graph.")}
     stored = GraphArrays.from_stored(graph_of)
     if (stored.n_users, stored.n_items) != (sizes["n_users"], sizes["n_items"]) or (
-        sizes["n_nodes"] != stored.n_users + stored.n_items or stored.degree.min() < 0
+        sizes["n_nodes"] != stored.n_users + stored.n_items
+        or stored.degree.min() < 0
+        or stored.degree[: stored.n_users].sum() != (stored.target < stored.n_users).sum()
     ):
         raise ValueError("graph.degree does not fit")
     check_matrix("graph", stored.matrix())
@@ -115,6 +117,8 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
         trend, shares = torch.from_numpy(arrays["trend"]), tuple(arrays["shares"].tolist())
         model = model._replace(next=NextMovie.from_arrays(within("next.")), trend=trend, shares=shares)
     params, version = json.loads(str(arrays["params"])), str(arrays["version"])
+    if not isinstance(params, dict):
+        raise ValueError("params is no object")
     user_ids, item_ids = arrays["user_ids"], arrays["item_ids"]
     return StoredModel(model, user_ids, item_ids, params=params, run=str(arrays["run"]), version=version)
 

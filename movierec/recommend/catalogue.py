@@ -13,6 +13,7 @@ from movierec.utils.storage import pack_text, unpack_text
 
 NAMES = ("user_names", "item_names")
 SCHEMA = {"user_ids": "int n_users", "item_ids": "int n_items", "years": "int16 n_items"}
+RATED = {"rated.data": "float32 n_rated", "rated.indices": "int n_rated", "rated.indptr": "int n_users+1"}
 KNOWN = {"known.indptr": "int64 n_users+1", "known.items": "int32 n_known", "known.weight": "float32 n_known"}
 CSR = ("data", "indices", "indptr")
 
@@ -86,7 +87,8 @@ class Catalogue(NamedTuple):
         movie_ids = arrays["item_ids"] if names["item_names"] is None else names["item_names"]
         text = {"Title": unpack_text("titles", arrays), "Year": years, "Genres": unpack_text("genres", arrays)}
         movies = pd.DataFrame({"MovieID": movie_ids} | text)
-        check_arrays(arrays, {"rated.data": "float32 n_rated"}, {})
+        check_arrays(arrays, RATED, {"n_users+1": shape[0] + 1})
+        check_lists("rated", arrays["rated.indptr"], arrays["rated.indices"], shape[1])
         rated = sp.csr_matrix(tuple(arrays[f"rated.{name}"] for name in CSR), shape=shape)
         check_matrix("rated", rated)
         profiles = None
@@ -104,6 +106,8 @@ class Catalogue(NamedTuple):
 def _names(name: str, arrays: dict[str, np.ndarray], n: int) -> np.ndarray | None:
     """The n ids of the data set, where they are text or large numbers: sorted, each once."""
     found = arrays.get(name) if f"{name}.ends" not in arrays else unpack_text(name, arrays)
-    if found is not None and (found.shape != (n,) or (found[1:] <= found[:-1]).any()):
+    if found is None:
+        return None
+    if found.dtype not in (np.int64, object) or found.shape != (n,) or (found[1:] <= found[:-1]).any():
         raise ValueError(f"{name} is not a sorted id for each")
     return found

@@ -28,6 +28,7 @@ from movierec.utils.storage import read_arrays
 
 DISLIKE = -0.25  # the weight of a disliked movie; a liked one has 1
 MODEL, CATALOGUE = "model.npz", "catalogue.npz"
+FILES = f"{MODEL} and {CATALOGUE}"
 NO_FILTERS = Filters()
 
 
@@ -43,8 +44,8 @@ class Recommender:
     Results are data frames. Ids (UserID, MovieID) are the data set's own.
     """
 
-    def __init__(self, stored: StoredModel, catalogue: Catalogue):
-        self.model = stored.model
+    def __init__(self, stored: StoredModel, catalogue: Catalogue, source: str = FILES):
+        self.model, self._source = stored.model, source  # the files, for messages
         self.params, self.version = stored.params, stored.version  # of the training, and of its code
         self.user_ids = stored.user_ids if catalogue.user_names is None else catalogue.user_names  # sorted
         self.item_ids = stored.item_ids if catalogue.item_names is None else catalogue.item_names
@@ -63,8 +64,8 @@ class Recommender:
             np.array_equal(getattr(stored, ids), getattr(catalogue, ids)) for ids in ("user_ids", "item_ids")
         )
         if not same or (stored.model.next is None) != (catalogue.profiles is None):
-            raise UserError(f"{MODEL} and {CATALOGUE} in {folder} are of different runs; run `dvc repro`.")
-        return cls(stored, catalogue)
+            raise UserError(f"{FILES} in {folder} are of different runs; run `dvc repro`.")
+        return cls(stored, catalogue, f"{FILES} in {folder}")
 
     @property
     def follows_time(self) -> bool:
@@ -122,13 +123,8 @@ class Recommender:
         Raises:
             UserError: an unknown id.
         """
-        user_id = (
-            user_id
-            if user_id is None or (isinstance(user_id, Iterable) and not isinstance(user_id, str))
-            else [user_id]
-        )
-        users = np.arange(len(self.user_ids)) if user_id is None else self.users_of(list(user_id))
-        since = self.items_of(list(watched))
+        users = np.arange(len(self.user_ids)) if user_id is None else self.users_of(user_id)
+        since = self.items_of(watched)
         if len(since) and not self.follows_time:
             raise UserError("watched movies count only where the model follows time; change the split_strategy.")
         scorer, rows, seen, profiles = self.scorer, users, self.rated, self.profiles
@@ -168,7 +164,7 @@ class Recommender:
         Raises:
             UserError: an unknown id, or one that is both liked and disliked.
         """
-        liked, disliked = self.items_of(list(likes)), self.items_of(list(dislikes))
+        liked, disliked = self.items_of(likes), self.items_of(dislikes)
         both = np.intersect1d(liked, disliked)
         if len(both):
             raise UserError(f"{self.titles.shown(both[0])} is both liked and disliked.")
@@ -222,12 +218,12 @@ class Recommender:
         """The title with its year."""
         return self.titles.shown(self.items_of([movie_id])[0])
 
-    def users_of(self, user_ids: list[Id]) -> np.ndarray:
-        """The indices of users, in this order, each once; a UserError if one is unknown."""
+    def users_of(self, user_ids: Id | Iterable[Id]) -> np.ndarray:
+        """The indices of one user or several, in this order, each once; a UserError if one is unknown."""
         return indices(user_ids, self.user_ids, "user", "for a new user, ask by what they like (--like)")
 
-    def items_of(self, movie_ids: list[Id]) -> np.ndarray:
-        """The indices of movies, in this order, each once; a UserError if one is unknown."""
+    def items_of(self, movie_ids: Id | Iterable[Id]) -> np.ndarray:
+        """The indices of one movie or several, in this order, each once; a UserError if one is unknown."""
         return indices(movie_ids, self.item_ids, "movie", "a movie can also be asked for by its title")
 
     def _table(
@@ -251,6 +247,8 @@ class Recommender:
             return scorer(users).index_fill_(1, excluded, -torch.inf)
 
         items, scores = top_k(allowed, rows, seen, POOL * k if diversity else k)
+        if np.isnan(scores).any() or np.isposinf(scores).any():
+            raise UserError(f"{self._source} give scores that are not finite; delete both and run `dvc repro`.")
         if diversity:
             items, scores = diversify(items, scores, self.model.h_item, diversity)
         valid = items >= 0

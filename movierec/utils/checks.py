@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import scipy.sparse as sp
 
-from movierec.utils.errors import UserError
+from movierec.utils.errors import UserError, printable
 
 LARGEST = 1e6  # of a model's numbers, beside the weights of interactions
 # What code meets in arrays that a program of this project did not write.
@@ -19,7 +19,7 @@ def checking(source: str) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(printable(str(error)).split())[:200]
         raise UserError(f"{source} is damaged ({reason}); delete it and run `dvc repro`.") from None
 
 
@@ -49,7 +49,7 @@ def check_arrays(arrays: Mapping[str, np.ndarray], schema: Mapping[str, str], si
 
 def check_rising(name: str, array: np.ndarray) -> None:
     """Raise a ValueError unless an array rises, from 0 or more."""
-    if (np.diff(array.astype(np.int64), prepend=-1) <= 0).any():
+    if (array[1:] <= array[:-1]).any() or (array[:1] < 0).any():  # differences could overflow
         raise ValueError(f"{name} does not rise from 0 or more")
 
 
@@ -62,7 +62,7 @@ def check_matrix(name: str, matrix: sp.csr_matrix) -> None:
 
 def check_lists(name: str, indptr: np.ndarray, items: np.ndarray, n_items: int) -> None:
     """Raise a ValueError unless `indptr` divides `items`, which are indices below n_items."""
-    if indptr[0] != 0 or indptr[-1] != len(items) or (np.diff(indptr) < 0).any():
-        raise ValueError(f"{name}.indptr does not divide {name}.items")
+    if indptr[0] != 0 or indptr[-1] != len(items) or (indptr[1:] < indptr[:-1]).any():  # see `check_rising`
+        raise ValueError(f"{name}.indptr does not divide its indices")
     if len(items) and not (items.min() >= 0 and items.max() < n_items):
-        raise ValueError(f"{name}.items has indices out of range")
+        raise ValueError(f"{name} has indices out of range")

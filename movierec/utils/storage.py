@@ -22,7 +22,7 @@ from pyarrow import parquet
 from movierec.utils.errors import UserError, cannot_write
 
 T = TypeVar("T")
-DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError, TypeError, SyntaxError)  # of npz files
+DAMAGED = (zipfile.BadZipFile, zlib.error, RuntimeError, AttributeError, TypeError, SyntaxError)  # of npz files
 CHECKSUMS: dict[str, Any] = {"write_page_checksum": True}  # of the pages of Parquet files
 FORMULA = r"^[=+\-@\t\r]"  # how a cell begins that a spreadsheet takes for a formula
 PLAIN_NUMBER = r"^[+-]?[0-9.|]+(?:e[+-]?[0-9]+)?$"  # or a row of them
@@ -169,7 +169,7 @@ def unpack_text(name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """The reverse of `pack_text`: (n,) object; a ValueError if the arrays are no texts."""
     data, ends = arrays[f"{name}.utf8"].tobytes(), arrays[f"{name}.ends"]
     starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
-    if ends.dtype != np.int64 or (np.diff(ends, prepend=0) < 0).any() or (ends[-1:] != len(data)).any():
+    if ends.dtype != np.int64 or (ends < starts).any() or (ends[-1:] != len(data)).any():
         raise ValueError(f"{name} is no list of texts")
     found = np.empty(len(ends), object)
     found[:] = [data[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]

@@ -28,5 +28,24 @@ def test_what_is_no_id_is_named(one):
         typed(one, NUMBERS)
 
 
+def test_one_id_is_asked_for_as_several_are():
+    for several in ((7, "42"), np.array([7, 42]), (of for of in (7.0, 42))):
+        assert indices(several, NUMBERS, "user", "").tolist() == [1, 2]
+    assert indices("42", NUMBERS, "user", "").tolist() == indices(42.0, NUMBERS, "user", "").tolist() == [2]
+
+
+# The bytes of b"\x07" are the number 7.
+@pytest.mark.parametrize("given", [b"\x07", np.array(7), np.eye(3), [[7]], [1.5], None])
+def test_what_is_neither_an_id_nor_several_is_an_error_in_one_line(given):
+    with pytest.raises(UserError, match="is no id") as error:
+        indices(given, NUMBERS, "user", "")
+    assert "\n" not in str(error.value)
+
+
+def test_no_id_changes_a_terminal_or_breaks_the_line():
+    with pytest.raises(UserError, match="no user a b: "):
+        indices("a\n\x1b[31mb", TEXTS, "user", "")
+
+
 def test_ids_come_out_as_plain_numbers_and_text():
     assert type(plain_id(NUMBERS[0])) is int and plain_id(TEXTS[0]) == "007"

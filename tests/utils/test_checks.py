@@ -41,7 +41,10 @@ def test_what_is_wrong_names_the_file_in_one_line():
         check_arrays({"h": GOOD["h"]}, SCHEMA, {})
 
 
-@pytest.mark.parametrize("array", [[-1, 2], [1, 1], [2, 1]])
+WRAPPING = [0, 2**62, -(2**63), -(2**62), 0, 2]  # all of its int64 differences are positive
+
+
+@pytest.mark.parametrize("array", [[-1, 2], [1, 1], [2, 1], WRAPPING[:-1]])
 def test_ids_must_rise_from_0_or_more(array):
     check_rising("ids", np.array([0, 5]))
     with pytest.raises(ValueError, match="ids does not rise"):
@@ -61,7 +64,8 @@ def test_a_matrix_whose_arrays_do_not_fit_is_an_error(indices, indptr):
 
 
 @pytest.mark.parametrize(
-    ("indptr", "items"), [([0, 3], [0, 1]), ([1, 2], [0, 1]), ([0, 2, 1, 2], [0, 1]), ([0, 2], [0, 7])]
+    ("indptr", "items"),
+    [([0, 3], [0, 1]), ([1, 2], [0, 1]), ([0, 2, 1, 2], [0, 1]), ([0, 2], [0, 7]), (WRAPPING, [0, 1])],
 )
 def test_lists_that_do_not_fit_are_an_error(indptr, items):
     check_lists("known", np.array([0, 1, 2]), np.array([0, 6]), 7)
