@@ -76,6 +76,35 @@ def test_another_format_is_refused_with_its_version_and_the_way_out(arrays, foun
         unpack(arrays, "models/model.npz")
 
 
+def test_a_version_of_many_lines_makes_no_error_of_many_lines():
+    with pytest.raises(UserError, match=r"^m\.npz has format 2 \(movierec 9 x wrote it\), not 1; .*dvc repro") as error:
+        unpack({"format": FORMAT + 1, "version": np.array("9\n\x1b[31mx")}, "m.npz")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("h_user", lambda of: of * np.nan),
+        ("h_item", lambda of: of[:, :-1]),
+        ("user_ids", lambda of: of[::-1]),
+        ("graph.source", lambda of: of * 0 - 1),
+        ("graph.degree", lambda of: of * 0),
+        ("graph.weight", lambda of: of[:-1]),
+        ("users_inverse", lambda of: of[:-1]),
+        ("items_kernel", lambda of: np.full_like(of, np.inf)),
+        ("mix", lambda of: of[:2]),
+        ("params", lambda of: "[1]"),
+        ("params", lambda of: "{"),
+    ],
+)
+def test_an_array_that_does_not_fit_is_an_error_in_one_line(checkerboard, graph_of, name, change):
+    arrays = pack(fit_small(*checkerboard).model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS)
+    arrays[name] = change(arrays[name])
+    with pytest.raises(UserError, match=r"^m\.npz is damaged \(.+\); delete it and run `dvc repro`\.$"):
+        unpack(arrays, "m.npz")
+
+
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_a_symmetric_matrix_is_stored_as_its_lower_triangle(n):
     square = torch.randn(n, n, generator=torch.Generator().manual_seed(0))

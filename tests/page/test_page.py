@@ -11,7 +11,7 @@ from small_recommender import GENRES, ITEM_IDS, MOVIES, N_ITEMS, N_USERS, USER_I
 
 from movierec.interactions.history import Profiles
 from movierec.page import page as module
-from movierec.page.page import BEST, NONE, page
+from movierec.page.page import BEST, NONE, ids_for_page, page
 from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.reasons import REASONS, reasons_by_contribution
 from movierec.recommend.recommender import Recommender
@@ -173,6 +173,13 @@ def test_ids_may_be_text():
     numbers = data_of(html())
     same = set(data) - {"user_ids", "movie_ids"}
     assert {name: data[name] for name in same} == {name: numbers[name] for name in same}
+
+
+def test_ids_that_javascript_would_round_are_text():
+    ids = np.array([-(2**53), 1 - 2**53, 7, 2**53 - 1, 2**53, 2**53 + 1])
+    expected = ["-9007199254740992", 1 - 2**53, 7, 2**53 - 1, "9007199254740992", "9007199254740993"]
+    assert ids_for_page(ids) == expected
+    assert ids_for_page(np.array(["007", "x"], object)) == ["007", "x"]
 
 
 def test_weights_that_are_no_stars_are_not_shown_as_stars(recommender):

@@ -6,6 +6,7 @@ import pytest
 from small_recommender import ITEM_IDS, MOVIES, USER_IDS, small
 
 from movierec.recommend.catalogue import Catalogue
+from movierec.utils.errors import UserError
 
 
 def assert_same(one, other):
@@ -44,6 +45,60 @@ def test_ids_that_are_text_are_kept_beside_their_numbers():
     catalogue = small().catalogue._replace(user_names=names[0], item_names=names[1])
     again = Catalogue.from_arrays(catalogue.arrays())
     assert_same(again, catalogue._replace(movies=MOVIES.assign(MovieID=names[1])))
+
+
+def test_ids_that_are_large_numbers_are_kept_as_they_are():
+    names = 2**62 + np.array(USER_IDS), 2**62 + np.array(ITEM_IDS)
+    arrays = small().catalogue._replace(user_names=names[0], item_names=names[1]).arrays()
+    again = Catalogue.from_arrays(arrays)
+    assert arrays["user_names"].dtype == again.user_names.dtype == again.item_names.dtype == np.int64
+    assert again.user_names.tolist() == names[0].tolist() and again.movies["MovieID"].tolist() == names[1].tolist()
+
+
+def test_a_long_title_takes_its_own_size_alone():
+    catalogue = small().catalogue
+    long = catalogue.movies.assign(Title=["x" * 300_000, *catalogue.movies["Title"][1:]])
+    sizes = [
+        sum(np.asarray(of).nbytes for of in one.arrays().values())
+        for one in (catalogue, catalogue._replace(movies=long))
+    ]
+    assert sizes[1] - sizes[0] == 300_000 - len(catalogue.movies["Title"][0])
+
+
+WRAPPING = np.resize([2**62, -(2**63), -(2**62), 0], len(USER_IDS) + 1)  # its differences are positive, as they wrap
+WRAPPING[[0, -1]] = 0, 450
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("known.indptr", lambda of: WRAPPING),
+        ("known.indptr", lambda of: of[::-1]),
+        ("known.items", lambda of: of + len(ITEM_IDS)),
+        ("known.weight", lambda of: of * np.nan),
+        ("rated.indptr", lambda of: WRAPPING),
+        ("rated.indptr", lambda of: of * 0),
+        ("rated.indptr", lambda of: of.astype(float)),
+        ("rated.indices", lambda of: of.astype(np.int64) + 2**32),
+        ("rated.indices", lambda of: of.astype(np.uint32)),
+        ("rated.data", lambda of: of[:-1]),
+        ("user_ids", lambda of: of[::-1]),
+        ("item_ids", lambda of: of * 0),
+        ("years", lambda of: of[:-1]),
+        ("titles.ends", lambda of: of + 1),
+        ("titles.utf8", lambda of: of | 128),
+        ("user_names", lambda _: np.full(len(USER_IDS), np.nan)),
+        ("item_names", lambda _: np.array([f"{item:02}" for item in range(len(ITEM_IDS))])),
+    ],
+)
+def test_an_array_that_does_not_fit_is_named_in_one_line(name, change):
+    arrays = small(temporal=True).catalogue.arrays()
+    arrays[name] = change(arrays.get(name))
+    what = name.split(".")[0]
+    with pytest.raises(
+        UserError, match=rf"^c\.npz is damaged \(.*(?:{what}|codec).*\); delete it and run `dvc repro`\.$"
+    ):
+        Catalogue.from_arrays(arrays, "c.npz")
 
 
 USERS = pd.DataFrame({"UserID": [1, 2, 3], "Name": ["ann", "bob", "cy"]})

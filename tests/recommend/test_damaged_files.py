@@ -23,7 +23,7 @@ for temporal in (False, True):
     for number in range({damages} // 2):
         name = ("model.npz", "catalogue.npz")[number % 2]
         data = bytearray(good[name])
-        kind, key = number // 2 % 5, None
+        kind, key = number // 2 % 6, None
         if kind == 0:  # a flipped bit
             data[rng.integers(len(data))] ^= 1 << rng.integers(8)
         elif kind == 1:  # cut off
@@ -42,6 +42,12 @@ for temporal in (False, True):
                 other = [array.astype("U4"), array.reshape(-1)[:-1], array[None], np.zeros(0), array.astype("U")]
                 other += [array.astype(np.float64)] if array.dtype.kind in "if" else []
                 arrays[key] = other[rng.integers(len(other))]
+            elif kind == 4 and array.dtype.kind in "if" and array.size:  # all values changed
+                wrapping = np.resize([2**62, -(2**63), -(2**62), 0], array.size)  # its differences are positive
+                wrapping[[0, -1]] = 0, array.flat[-1]
+                others = [np.sort(array, axis=None)[::-1], array.ravel() * 0, array.ravel() * 0 - 1, wrapping]
+                other = others[rng.integers(4)] if array.dtype.kind == "i" else array.ravel() * 0 + 3e38
+                arrays[key] = other.reshape(array.shape).astype(array.dtype)
             else:  # missing, renamed, or in another's place
                 other = sorted(arrays)[rng.integers(len(arrays))]
                 arrays[key + "x" if rng.random() < 0.3 else other] = arrays.pop(key)

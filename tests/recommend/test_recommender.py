@@ -321,6 +321,33 @@ def test_files_of_different_runs_are_an_error(tmp_path):
             Recommender.load(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_scores_that_are_not_finite_are_an_error_that_names_the_files(tmp_path):
+    write_small(tmp_path, small(temporal=True))
+    catalogue = read_arrays(tmp_path / "catalogue.npz")
+    catalogue["known.weight"] = np.full_like(catalogue["known.weight"], 3e38)  # finite, but not its sums
+    write_arrays(tmp_path / "catalogue.npz", **catalogue)
+    with pytest.raises(
+        UserError, match=rf"^model\.npz and catalogue\.npz in {tmp_path} give scores .* run `dvc repro`\.$"
+    ):
+        Recommender.load(tmp_path).recommend(k=3)
+
+
+@pytest.mark.parametrize("one", [110, "110", 110.0, np.int32(110), np.float64(110)])
+def test_a_user_or_movie_is_asked_for_by_any_form_of_the_id(recommender, one):
+    assert recommender.recommend(one, k=2)["UserID"].tolist() == [110, 110]
+    assert recommender.movie_id(type(one)(1003)) == recommender.user_id(type(one)(1003)) == 1003
+    pd.testing.assert_frame_equal(recommender.similar(type(one)(1003)), recommender.similar(1003))
+
+
+@pytest.mark.parametrize("one", [110.5, b"n", None, True, np.array(110)])
+def test_what_is_no_id_is_one_error(recommender, one):
+    calls = [recommender.similar, recommender.taste, recommender.movie_id, recommender.user_id]
+    for call in [*calls, recommender.recommend] if one is not None else calls:
+        with pytest.raises(UserError, match="is no id: it must be text or a whole number"):
+            call(one)
+
+
 @pytest.mark.parametrize(
     ("change", "pattern"),
     [

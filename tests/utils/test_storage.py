@@ -189,6 +189,22 @@ def test_a_file_that_was_cut_off_is_broken(tmp_path, name, read, share):
         read(path)
 
 
+def test_no_flipped_bit_of_arrays_is_another_error(tmp_path):
+    np.savez(tmp_path / "x.npz", a=np.arange(2), b="text")
+    data = (tmp_path / "x.npz").read_bytes()
+    refused = 0
+    for bit in range(8 * len(data)):
+        (tmp_path / "x.npz").write_bytes(
+            data[: bit // 8] + bytes([data[bit // 8] ^ 1 << bit % 8]) + data[bit // 8 + 1 :]
+        )
+        try:
+            storage.read_arrays(tmp_path / "x.npz")
+        except UserError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 4 * len(data)
+
+
 def test_nothing_is_unpickled(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.array([{"a": 1}], dtype=object))
     with pytest.raises(UserError, match="allow_pickle"):
@@ -309,7 +325,7 @@ def test_texts_are_stored_in_the_size_that_they_have(texts):
     assert sum(array.nbytes for array in packed.values()) == sum(len(text.encode()) + 8 for text in texts)
 
 
-@pytest.mark.parametrize("ends", [[1, 0, 3], [1, 4], [1, 2], [-1, 3]])
+@pytest.mark.parametrize("ends", [[1, 0, 3], [1, 4], [1, 2], [-1, 3], [2**62, -(2**63), -(2**62), 0, 3]])
 def test_ends_that_do_not_fit_are_an_error(ends):
     with pytest.raises(ValueError, match="t is no list of texts"):
         storage.unpack_text("t", storage.pack_text("t", ["a", "bc"]) | {"t.ends": np.array(ends)})
