@@ -18,8 +18,22 @@ def file_hash(path: Path, algorithm: str) -> str:
 
 
 def own_folder(data_path: str, at_home: Path) -> Path:
-    """The folder of a data set: `at_home` where `data_path` holds none, as in a copy without the ignored files."""
-    return Path(data_path) if layout_of(Path(data_path)) else at_home
+    """The folder of a data set: `at_home` where `data_path` holds none, as in a copy without the ignored files.
+
+    Raises:
+        UserError: `data_path` holds only a part of the files at home, as in a copy where DVC tracks only that part.
+    """
+    folder = Path(data_path)
+    if not layout_of(folder):
+        return at_home
+    if layout_of(at_home):
+        here, there = ({path.relative_to(of).as_posix() for path in _files(of)} for of in (folder, at_home))
+        if missing := sorted(there - here):
+            raise UserError(
+                f"{folder} in this copy of the project lacks {', '.join(missing)}, which {at_home} holds: track all "
+                f"files of a data set or none. `dvc add` the others too, and commit the .dvc files."
+            )
+    return folder
 
 
 def list_files(folder: Path) -> dict[str, dict[str, Any]]:
@@ -28,6 +42,14 @@ def list_files(folder: Path) -> dict[str, dict[str, Any]]:
     Raises:
         UserError: no known layout, two files for one table, or other files between a table's parts.
     """
+    return {
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "md5": file_hash(path, "md5")}
+        for path in _files(folder)
+    }
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of the data set in a folder; the errors of `list_files`."""
     found: list[Path] = []
     for pattern in LAYOUTS[find_layout(folder)].files:
         tables = matching(folder, pattern)
@@ -35,10 +57,7 @@ def list_files(folder: Path) -> dict[str, dict[str, Any]]:
             names = ", ".join(path.name for path in tables)
             raise UserError(f"{folder} must hold one {pattern} file, but holds {names}; move the others away.")
         found += [file for table in tables for file in (_parts(table) if table.is_dir() else [table])]
-    return {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "md5": file_hash(path, "md5")}
-        for path in found
-    }
+    return found
 
 
 def _parts(table: Path) -> list[Path]:

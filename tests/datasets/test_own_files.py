@@ -97,6 +97,13 @@ def test_a_folder_with_data_comes_before_that_of_the_project(put, tmp_path):
     assert own_folder(str(put("interactions.csv")), at_home) == tmp_path / "own"
 
 
+def test_a_copy_with_a_part_of_the_files_is_refused(put):
+    copy, at_home = put("interactions.csv"), put("interactions.csv", "items.csv", "notes.txt", folder="home")
+    with pytest.raises(UserError, match=r"own in this copy of the project lacks items.csv, which .*home holds: track"):
+        own_folder(str(copy), at_home)
+    assert own_folder(str(at_home), copy) == at_home, "more than at home is another version of the data"
+
+
 @pytest.mark.parametrize(
     ("spelling", "out"),
     [

@@ -186,7 +186,12 @@ def kill_repro(project: Project, kind: str, moment: float) -> tuple[bool, bool]:
         os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     again = subprocess.run(REPRO[kind], **where, **quiet).returncode == 0
-    return again, again or subprocess.run(REPRO["make"], **where, **quiet).returncode == 0
+    if again:
+        return True, True
+    mending = subprocess.run(REPRO["make"], **where, capture_output=True, text=True)
+    if mending.returncode:
+        print(mending.stdout[-2000:], mending.stderr[-2000:], flush=True)
+    return False, mending.returncode == 0
 
 
 def main_repro(data: str, kills: int, kind: str) -> None:

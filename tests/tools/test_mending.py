@@ -29,9 +29,9 @@ FOLDER = ITEM.format("data/out", ".dir") + "      nfiles: 10\n"
 OWN = "  own:\n    cmd: echo own\n"
 TRAIN = "  train:\n    cmd: train\n    deps:\n" + ITEM.format("data/in", "") + "    params:\n      params.yaml:\n"
 TRAIN += "        lr: 0.01\n    outs:\n" + FOLDER + ITEM.format("score.json", "")
+FOLDER_LAST = TRAIN.replace(FOLDER, "") + FOLDER
 HEAD = "schema: '2.0'\nstages:\n"
 WHOLE = HEAD + OWN + TRAIN
-LAST_OUT_IS_A_FOLDER = WHOLE.replace("score.json", "data/a").replace("data/out", "score.json")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def mended(lock, text):
     return lock.read_text()
 
 
-@pytest.mark.parametrize("whole", [WHOLE, HEAD + TRAIN + OWN])
+@pytest.mark.parametrize("whole", [WHOLE, HEAD + TRAIN + OWN, HEAD + OWN + FOLDER_LAST])
 def test_a_cut_at_any_byte_is_mended(lock, whole):
     lock.write_text(whole)
     subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@l", "commit", "-qam", "x"], cwd=lock.parent)
