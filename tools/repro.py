@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 from movierec.datasets.download import reachable
 from movierec.datasets.own_files import check_folder
 from movierec.datasets.releases import RELEASES
-from movierec.utils.errors import UserError
+from movierec.utils.errors import UserError, check_is_file
 from movierec.utils.params import read_params
 
 FALLBACK = "ml-100k"
@@ -32,6 +32,7 @@ DVC = [sys.executable, "-m", "dvc"]
 
 
 def main() -> int:
+    check_is_file(LOCK)
     mend_rwlock(Path(".dvc/tmp/rwlock"))
     mend_lock(LOCK)
     params = read_params(PARAMS)

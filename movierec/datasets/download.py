@@ -17,7 +17,7 @@ import requests
 
 from movierec.datasets.own_files import file_hash
 from movierec.datasets.releases import LAYOUTS, Release
-from movierec.utils.errors import UserError, cannot_write
+from movierec.utils.errors import UserError, cannot_write, check_is_file
 
 TIMEOUT_S = (8.0, 10.0)  # to connect, and between two reads
 MAX_MEMBER_BYTES = 8 * 2**30  # ml-32m's largest file has 0.9 GB
@@ -139,6 +139,7 @@ def fetch_release(release: Release, archives: Path, folder: Path, say: Say) -> s
     """
     patterns = LAYOUTS[release.layout].files
     archive = archives / f"{release.name}.zip"
+    check_is_file(archive)
     if archive.exists():
         found = file_hash(archive, "md5")
         if release.md5 and found != release.md5:  # a repacked archive has the same files

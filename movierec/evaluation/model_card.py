@@ -1,5 +1,6 @@
 """The model card (Mitchell et al., Model Cards for Model Reporting, FAT* 2019), in Markdown."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ def model_card(facts: Facts) -> str:
     others = test.get(f"ndcg@{K}_model_minus", {})
     gaps = test.get(f"ndcg@{K}_women_minus_men", {})
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters["escaped"] = lambda text: re.sub(r"([\\`*_\[\]<>|&])", r"\\\1", text)  # names from data
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         facts._asdict() | {"k": K, "version": __version__},
         question=QUESTIONS[facts.params.split_strategy],

@@ -5,6 +5,7 @@ import errno
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 # What must not reach a terminal from data: escape sequences, other control characters, and marks of text direction.
 UNPRINTABLE = (
@@ -28,6 +29,12 @@ def cannot_write(path: object, error: OSError) -> str:
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
         way_out = "a file and a folder are in each other's place: move it away"
     return f"{path or 'a file'}: {reason}; {way_out}, then run it again."
+
+
+def check_is_file(path: Path) -> None:
+    """A UserError if a folder, a pipe or a device lies where a file should; reading a pipe would wait for ever."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is not a file; move it away, then run it again.")
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML, YAMLError
 
-from movierec.utils.errors import UserError, did_you_mean
+from movierec.utils.errors import UserError, check_is_file, did_you_mean
 
 NO_GPU = "params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu."
 Dataset = Literal["ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest-small", "path"]
@@ -209,6 +209,7 @@ def only(params: S, keys: Iterable[str]) -> S:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file; a UserError if it is missing or not YAML."""
+    check_is_file(path)
     try:
         # YAML 1.2: DVC writes 1e-5 as 1e-05, which a YAML 1.1 reader takes for text.
         values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from movierec.utils.errors import UserError, cannot_write
+from movierec.utils.errors import UserError, cannot_write, check_is_file
 
 T = TypeVar("T")
 DAMAGED = (zipfile.BadZipFile, zlib.error, RuntimeError, AttributeError, TypeError, SyntaxError)  # of npz files
@@ -178,6 +178,7 @@ def unpack_text(name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def read(path: Path, how: Callable[[Path], T]) -> T:
     """`how(path)`; a UserError if the file is missing or damaged."""
+    check_is_file(path)
     try:
         return how(path)
     except FileNotFoundError:
@@ -188,19 +189,39 @@ def read(path: Path, how: Callable[[Path], T]) -> T:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a Parquet table."""
-    return read(path, lambda p: pd.read_parquet(p, page_checksum_verification=True))
+    """Read a Parquet table; a UserError if a checksum or the footer shows damage."""
+
+    def load(p: Path) -> pd.DataFrame:
+        with opened_table(p):
+            return pd.read_parquet(p, page_checksum_verification=True)
+
+    return read(path, load)
 
 
 def check_table(path: Path) -> None:
     """Check that a Parquet table is neither missing nor damaged, page by page: DuckDB looks at no checksum."""
 
     def verify(p: Path) -> None:
-        with p.open("rb") as opened, parquet.ParquetFile(opened, page_checksum_verification=True) as file:
-            for _ in file.iter_batches(2**18):
+        with opened_table(p) as table:
+            for _ in table.iter_batches(2**18):
                 pass
 
     read(path, verify)
+
+
+@contextlib.contextmanager
+def opened_table(path: Path) -> Iterator[parquet.ParquetFile]:
+    """A Parquet table whose footer, which has no checksum, does not contradict itself."""
+    with path.open("rb") as opened, parquet.ParquetFile(opened, page_checksum_verification=True) as table:
+        about, schema = table.metadata, table.schema_arrow
+        if about.num_rows != sum(about.row_group(number).num_rows for number in range(about.num_row_groups)):
+            raise ValueError("its numbers of rows contradict each other")
+        if schema.pandas_metadata:  # has the names and types once more
+            said = [(column["name"], column["numpy_type"]) for column in schema.pandas_metadata["columns"]]
+            types = schema.empty_table().to_pandas().dtypes.astype(str)
+            if said != list(zip(schema.names, types, strict=True)):
+                raise ValueError("its column names or types contradict each other")
+        yield table
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -209,10 +230,12 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read an npz file; never unpickles."""
+    """Read an npz file as `write_arrays` writes it; never unpickles, nor unpacks what outgrows the memory."""
 
     def load(p: Path) -> dict[str, np.ndarray]:
         with p.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            if packed := [member.filename for member in file.zip.infolist() if member.compress_type]:
+                raise ValueError(f"{packed[0]} is compressed")
             return {name: file[name] for name in file.files}
 
     return read(path, load)

@@ -110,6 +110,14 @@ def test_the_card_has_the_sections_of_mitchell_et_al():
     assert re.findall("^## (.*)$", card_of(), re.MULTILINE) == [*sections, "Compute used"]
 
 
+def test_names_from_the_data_are_no_markup():
+    genres = pd.DataFrame(GROUPS | {"group": ["<script>x</script>", "a|b*c_d_ {{ 7 * 7 }}"] * 2})
+    card = card_of(data="[My](films)", groups={"movies_by_genre": genres})
+    assert "\\[My\\](films), with positive" in card
+    assert "| \\<script\\>x\\</script\\> | 0.250 |" in card and "| a\\|b\\*c\\_d\\_ {{ 7 \\* 7 }} | 0.500 |" in card
+    assert "Lowest of movies by genre: \\<script" in card
+
+
 @pytest.mark.parametrize("strategy", get_args(SplitStrategy))
 def test_every_split_strategy_is_explained(strategy):
     card = card_of(params=params_with(split_strategy=strategy))
