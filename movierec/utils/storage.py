@@ -217,9 +217,9 @@ def opened_table(path: Path) -> Iterator[parquet.ParquetFile]:
         if about.num_rows != sum(about.row_group(number).num_rows for number in range(about.num_row_groups)):
             raise ValueError("its numbers of rows contradict each other")
         if schema.pandas_metadata:  # has the names and types once more
-            said = [(column["name"], column["numpy_type"]) for column in schema.pandas_metadata["columns"]]
-            types = schema.empty_table().to_pandas().dtypes.astype(str)
-            if said != list(zip(schema.names, types, strict=True)):
+            said = {column["field_name"]: column["numpy_type"] for column in schema.pandas_metadata["columns"]}
+            types = schema.empty_table().to_pandas().dtypes.astype(str)  # not of the index
+            if list(said) != schema.names or any(said[name] != of for name, of in types.items()):
                 raise ValueError("its column names or types contradict each other")
         yield table
 
