@@ -70,27 +70,25 @@ class Titles:
         if not wanted:
             raise UserError(f"'{query}' is no title.")
         # A different number is no typo: 'terminatr 2' is not The Terminator.
-        scored = self._scored(wanted, year, fuzz.ratio)
-        scored = [(index, score) for index, score in scored if self._same_numbers(wanted, index)]
-        typos = [(index, score) for index, score in scored if score >= TYPO]
-        if typos and (len(scored) == 1 or scored[0][1] - scored[1][1] >= LEAD):
-            return typos[0][0]
-        parts = self._scored(wanted, year, fuzz.token_set_ratio) if len(wanted) > 2 else []
-        candidates = [index for index, _ in typos] or [index for index, score in parts if score >= PART]
-        if len(candidates) == 1:
+        typos = [of for of in self._scored(wanted, year, fuzz.ratio, TYPO) if self._same_numbers(wanted, of[0])]
+        parts = self._scored(wanted, year, fuzz.token_set_ratio, PART) if not typos and len(wanted) > 2 else []
+        candidates = [index for index, _ in typos or parts]
+        if len(candidates) == 1 or (typos and typos[0][1] - typos[1][1] >= LEAD):
             return candidates[0]
         if candidates:
             raise UserError(f"'{query}' may be {self._list(candidates)}; say which.")
-        closest = [index for index, _ in self._scored(wanted, None, fuzz.WRatio)]
+        closest = [index for index, _ in self._scored(wanted, None, fuzz.WRatio, 0)]
         raise UserError(f"no movie is called '{query}'; the closest are {self._list(closest[:3])}.")
 
     def _of_year(self, candidates: list[int], year: str | None) -> list[int]:
         return [index for index in candidates if year is None or self.years[index] == int(year)]
 
-    def _scored(self, wanted: str, year: str | None, scorer: Callable[..., float]) -> list[tuple[int, float]]:
-        """The movies with the most similar names, each once, best first."""
+    def _scored(
+        self, wanted: str, year: str | None, scorer: Callable[..., float], least: float
+    ) -> list[tuple[int, float]]:
+        """The movies of the year with a name that scores `least`, or more, each once, best first."""
         found: dict[int, float] = {}
-        for name, score, _ in process.extract(wanted, self.names.keys(), scorer=scorer, limit=30):
+        for name, score, _ in process.extract(wanted, self.names.keys(), scorer=scorer, score_cutoff=least, limit=None):
             for index in self._of_year(self.names[name], year):
                 found.setdefault(index, score)
         return list(found.items())

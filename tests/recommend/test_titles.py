@@ -13,7 +13,7 @@ MOVIES = [
     ("Professional, The (a.k.a. Leon: The Professional)", 1994), ("2001: A Space Odyssey", 1968), ("Amélie", 2001),
     ("Untitled", 0), ("Terminator, The", 1984), ("Terminator 2: Judgment Day", 1991),
     ("Good, The Bad and The Ugly, The", 1966), ("Schindler's List", 1993), ("Blade Runner", 1982),
-    ("L'Avventura", 1960), ("Thelma & Louise", 1991),
+    ("L'Avventura", 1960), ("Thelma & Louise", 1991), ("Twelve Monkeys (12 Monkeys)", 1995),
 ]  # fmt: skip
 TITLES = Titles([title for title, _ in MOVIES], np.array([year for _, year in MOVIES]))
 
@@ -30,7 +30,8 @@ TITLES = Titles([title for title, _ in MOVIES], np.array([year for _, year in MO
         ("Blaed Runner", "Blade Runner"), ("terminater", "Terminator, The"),
         ("the good, the bad and the ugly", "Good, The Bad and The Ugly, The"),
         ("schindlers list", "Schindler's List"), ("thelma and louise", "Thelma & Louise"),
-        ("avventura", "L'Avventura"), ("Sabrina (1954)", "Sabrina"),
+        ("avventura", "L'Avventura"), ("Sabrina (1954)", "Sabrina"), ("bad", "Good, The Bad and The Ugly, The"),
+        ("twelv monkiys", "Twelve Monkeys (12 Monkeys)"),
     ],
 )  # fmt: skip
 def test_a_title_is_found_however_it_is_typed(query, title):
@@ -55,6 +56,7 @@ def test_every_movie_is_found_by_its_own_title_and_year(index):
         ("bladder runs", ["no movie", "closest are Blade Runner (1982)"]),
         ("heat (1996)", ["no movie", "closest are Heat (1995)"]),
         ("terminatr 3", ["no movie", "closest are Terminator"]),
+        ("iv", ["no movie"]),
         ("", ["no title"]),
         ("?!", ["no title"]),
     ],
@@ -65,10 +67,57 @@ def test_an_unclear_title_is_an_error_with_the_candidates(query, parts):
     assert all(part in str(error.value) for part in [f"'{query}'", *parts]), error.value
 
 
-def test_of_many_candidates_some_are_listed():
-    parts = Titles([f"Part {word} of the saga" for word in "abcdefgh"], np.zeros(8, int))
-    with pytest.raises(UserError, match=r"Part a of the saga, .*, or 2 more"):
+@pytest.mark.parametrize("year", [1899, 1950, 2015])
+def test_a_year_may_be_of_three_centuries(year):
+    remakes = Titles(["Cinderella"] * 3, np.array([1899, 1950, 2015]))
+    assert remakes.years[remakes.find(f"cinderella {year}")] == year
+
+
+@pytest.mark.parametrize(("n", "last"), [(6, " or Part 5 of the saga"), (7, ", or 1 more"), (40, ", or 34 more")])
+def test_of_many_candidates_some_are_listed_and_a_year_picks_any(n, last):
+    parts = Titles([f"Part {number} of the saga" for number in range(n)], np.arange(1950, 1950 + n))
+    with pytest.raises(UserError, match=rf"may be Part 0 of the saga \(1950\), .*\(1954\).*{last}.*; say which"):
         parts.find("the saga")
+    assert parts.find(f"the saga ({1949 + n})") == n - 1
+
+
+def found(query, *titles):
+    """The title that is found, or what the error says."""
+    catalogue = Titles(list(titles), np.zeros(len(titles), int))
+    try:
+        return titles[catalogue.find(query)]
+    except UserError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(("n", "wrong", "known"), [(25, 4, True), (12, 2, False)])
+def test_a_typo_leaves_84_of_100_letters_right(n, wrong, known):
+    assert (found("A" * (n - wrong) + "B" * wrong, "A" * n) == "A" * n) == known  # 84 and 83.3 of 100
+
+
+@pytest.mark.parametrize(("n", "clear"), [(25, True), (26, False)])
+def test_the_nearest_title_leads_by_four_of_100(n, clear):
+    near, next_best = "A" * (n - 2) + "BB", "A" * (n - 3) + "CCC"  # 92 and 88, or 92.3 and 88.5 of 100
+    assert found("A" * n, near, next_best) == (
+        near if clear else f"'{'A' * n}' may be {near} or {next_best}; say which."
+    )
+
+
+def test_the_best_name_of_a_movie_counts():
+    near, other = f"{'A' * 23}BB ({'A' * 22}CCC)", "A" * 22 + "DDD"  # 92 and 88, and 88
+    assert found("A" * 25, near, other) == near
+
+
+@pytest.mark.parametrize(("shared", "other", "known"), [(9, 1, True), (17, 3, False)])
+def test_a_part_of_a_title_makes_up_90_of_100(shared, other, known):
+    """With a blank and the other letters, `shared` letters are 2 * 9 / (9 + 11) and 2 * 17 / (17 + 21) alike."""
+    title = "A" * shared + " and what comes after it"
+    assert (found("A" * shared + " " + "B" * other, title) == title) == known
+
+
+def test_the_three_closest_titles_are_named():
+    message = "no movie is called 'Alpha Zulu Yankee'; the closest are Alpha One, Alpha Two or Alpha Six."
+    assert found("Alpha Zulu Yankee", "Alpha One", "Alpha Two", "Alpha Six", "Bravo") == message
 
 
 @pytest.mark.parametrize(
