@@ -222,9 +222,18 @@ def test_a_part_of_new_users_alone_is_an_error(train, valid, test, name):
         members_of(parts).check(Strategy("global_temporal", 0.1, 0.1))
 
 
-def test_validation_is_a_history_for_test():
-    parts = [pd.DataFrame({"user": users, "item": 0, "timestamp": 0}) for users in ([0], [0, 1], [1])]
+@pytest.mark.parametrize(("train", "valid"), [([0], [0, 1]), ([0, 1], [0])])
+def test_train_or_validation_alone_is_a_history_for_test(train, valid):
+    parts = [pd.DataFrame({"user": users, "item": 0, "timestamp": 0}) for users in (train, valid, [1])]
     members_of(parts).check(Strategy("global_temporal", 0.1, 0.1))
+
+
+@pytest.mark.parametrize("name", Split._fields)
+def test_each_part_must_have_an_interaction(name):
+    rows = pd.DataFrame({"user": [0], "item": 0, "timestamp": 0})
+    parts = [rows[: int(of != name)] for of in Split._fields]
+    with pytest.raises(UserError, match=f"leaves no interaction in {name}, out of 2"):
+        members_of(parts).check(Strategy("random", 0.1, 0.1))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -256,3 +265,5 @@ def test_months_are_in_utc_and_counted_by_part():
     members.add(2, parts[0])
     expected[2:] = [["1970-01", "test", 2], ["1970-02", "test", 2]]
     assert members.by_month().to_numpy().tolist() == expected, "batches are added up"
+    members.add(2, pd.DataFrame({"user": [0], "item": 0, "timestamp": 2**32}))
+    assert members.by_month()["month"].tolist()[-1] == "2106-02", "the latest time that a rating can have"

@@ -41,6 +41,11 @@ def test_a_later_part_comes_after_an_earlier_one():
     assert (histories.indptr.dtype, histories.items.dtype) == (np.int64, np.int32)
 
 
+def test_items_keep_their_order_in_long_tables():
+    long = pd.DataFrame({"user": np.arange(1000) % 3, "item": np.arange(1000)})
+    assert lists_of(Histories.from_interactions(3, long)) == [list(range(user, 1000, 3)) for user in range(3)]
+
+
 def test_histories_of_some_users_are_in_the_order_of_these_users():
     histories = histories_of([[5, 3], [], [1]]).of(np.array([2, 1, 0, 2]))
     assert histories.indptr.tolist() == [0, 1, 1, 3, 4] and histories.items.tolist() == [1, 5, 3, 1]
@@ -84,6 +89,12 @@ def test_transitions_count_the_items_that_follow_others(lists, half_life, reach)
     counts = transitions(histories_of(lists), 7, half_life, reach)
     np.testing.assert_allclose(counts.toarray(), expected, rtol=1e-6, atol=1e-3)
     assert counts.dtype == np.float32 and counts.has_sorted_indices
+
+
+@pytest.mark.parametrize(("half_life", "reach", "last"), [(1.0, 99, 10), (0.25, 99, 3), (1.0, 4, 4), (100.0, 99, 14)])
+def test_transitions_reach_no_further_than_asked_nor_than_ten_half_lives(half_life, reach, last):
+    counts = transitions(histories_of([list(range(15))]), 15, half_life, reach)
+    assert counts[0].indices.tolist() == list(range(1, last + 1))
 
 
 def test_the_last_items():

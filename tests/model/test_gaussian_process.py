@@ -20,6 +20,7 @@ from movierec.model.gaussian_process import (
     Nodes,
     Powers,
     Process,
+    degree_power,
     fit_items,
     fit_process,
     fit_users,
@@ -58,7 +59,7 @@ def train(random_interactions):
 
 def test_both_kernels_are_their_formula(train, graph_of):
     dense = train.toarray()
-    dense[4] = 0  # a user without interactions
+    dense[29], dense[:, 19] = 0, 0  # the last user and the last item have no interactions
     train = sp.csr_matrix(dense)
     graph, h_user, h_item = Graph(graph_of(train)), unit_vectors(30), unit_vectors(20)
     users, items = Nodes(train, h_user, no_features(30)), Nodes(train.T.tocsr(), h_item, no_features(20))
@@ -66,10 +67,21 @@ def test_both_kernels_are_their_formula(train, graph_of):
     k_item = kernel_matrix(items, items, graph.to_items, ITEM_KERNEL)
     np.testing.assert_allclose(k_user, plain_kernel(dense, h_user, no_features(30), USER_KERNEL), atol=1e-5)
     np.testing.assert_allclose(k_item, plain_kernel(dense.T, h_item, no_features(20), ITEM_KERNEL), atol=1e-5)
-    rows = np.array([7, 4, 0])
+    rows = np.array([7, 29, 0])
     some = Nodes(train[rows], h_user[torch.from_numpy(rows)], no_features(3))
     between = kernel_matrix(some, users, graph.to_users, USER_KERNEL)
     np.testing.assert_allclose(between, k_user[torch.from_numpy(rows)], atol=1e-6)
+
+
+def test_a_degree_of_zero_counts_as_one():
+    assert degree_power(np.array([0, 1, 4]), -0.5).tolist() == [[1], [1], [0.5]]
+
+
+def test_a_kernel_does_not_depend_on_the_size_of_a_users_weights(train, graph_of):
+    graph, users = Graph(graph_of(train)), Nodes(train, unit_vectors(30), no_features(30))
+    small = users._replace(rows=train * np.float32(1e-4))
+    whole, of_small = (kernel_matrix(some, users, graph.to_users, USER_KERNEL) for some in (users, small))
+    torch.testing.assert_close(of_small, whole, atol=1e-5, rtol=0)
 
 
 def test_a_kernel_in_chunks_is_the_same(train, graph_of, monkeypatch):
@@ -165,6 +177,19 @@ def test_the_noise_rises_while_it_helps_and_the_best_powers_are_kept():
     best = fit_process(torch.zeros(3, 3), USER_KERNEL, quality, noises=(1.0, 2.0, 4.0, 8.0), powers=powers)
     assert tried == [(1.0, 0.0), (1.0, 1.0), (2.0, 1.0), (4.0, 1.0)]
     assert best.powers == Powers(1.0, 0.0) and best.inverse[0, 0].item() == pytest.approx(1 / 2)
+
+
+def test_of_equal_qualities_the_first_is_kept_and_ends_the_search():
+    tried = []
+
+    def quality(process):
+        tried.append((round(1 / process.inverse[0, 0].item(), 3), process.powers.target))
+        return 0.0
+
+    powers = (NO_POWERS, Powers(1.0, 0.0))
+    best = fit_process(torch.zeros(3, 3), USER_KERNEL, quality, noises=(1.0, 2.0, 4.0), powers=powers)
+    assert tried == [(1.0, 0.0), (1.0, 1.0), (2.0, 0.0)]
+    assert best.powers == NO_POWERS and best.inverse[0, 0].item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("side", ["users", "items"])

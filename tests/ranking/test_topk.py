@@ -38,11 +38,11 @@ def dot_scorer(n_users, n_items, dim=8):
     return DotScorer(*(torch.tensor(rng.normal(size=(n, dim)), dtype=torch.float32) for n in (n_users, n_items)))
 
 
-@given(st.integers(0, 10_000), st.sampled_from([10, 40]), st.integers(1, 40))
-def test_ties_go_to_the_lower_index(seed, n_columns, k):
-    scores = np.random.default_rng(seed).integers(0, 4, size=(5, n_columns)).astype(np.float32)
+@given(st.integers(0, 10_000), st.sampled_from([1, 5]), st.sampled_from([10, 40]), st.integers(1, 40))
+def test_ties_go_to_the_lower_index(seed, n_rows, n_columns, k):
+    scores = np.random.default_rng(seed).integers(0, 4, size=(n_rows, n_columns)).astype(np.float32)
     k = min(k, n_columns)
-    expected = np.lexsort((np.tile(np.arange(n_columns), (5, 1)), -scores), axis=1)[:, :k]
+    expected = np.lexsort((np.tile(np.arange(n_columns), (n_rows, 1)), -scores), axis=1)[:, :k]
     values, index = best_columns(torch.tensor(scores), k)
     assert index.tolist() == expected.tolist()
     assert values.tolist() == np.take_along_axis(scores, expected, axis=1).tolist()
@@ -53,6 +53,11 @@ def test_seen_items_never_appear_and_short_lists_are_filled_with_minus_one():
     items, scores = top_k(fixed_scorer([[9, 1, 2, 8]] * 3), np.array([0, 1, 2]), seen, 3)
     assert items.tolist() == [[2, 1, -1], [3, -1, -1], [-1, -1, -1]]
     assert scores[0].tolist() == [2, 1, -np.inf]
+
+
+def test_negative_and_infinite_scores_are_scores():
+    items, _ = top_k(fixed_scorer([[-2, np.inf, -1, 5]]), np.array([0]), matrix([[0, 0, 0, 1]]), 4)
+    assert items.tolist() == [[1, 2, 0, -1]]
 
 
 def test_lists_longer_than_the_catalogue_are_filled_up():
@@ -95,14 +100,15 @@ def test_users_without_history_or_relevant_items_are_left_out():
     scorer = fixed_scorer(np.tile([4.0, 3, 2, 1], (4, 1)))
     history = matrix([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
     relevant = matrix([[0, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]])
-    of_users = evaluate_users(scorer, history, history, relevant, [1, 2, 3])
+    seen = matrix([[1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]])  # user 2 has seen an item after train
+    of_users = evaluate_users(scorer, history, seen, relevant, [1, 2, 3])
     # User 0 gets 1, 2, 3; user 3 gets 0, 1, 2: a hit at the first place and one at the second.
     assert of_users["recall@1"].tolist() == [1, 0] and of_users["recall@2"].tolist() == [1, 1]
     assert of_users["mrr@2"].tolist() == [1, 1 / 2]
-    result = evaluate(scorer, history, history, relevant, [1, 2, 3])
+    result = evaluate(scorer, history, seen, relevant, [1, 2, 3])
     assert result == {name: values.mean() for name, values in of_users.items()}
     assert {type(value) for value in result.values()} == {float}
-    assert evaluate(scorer, history, history, relevant, iter([1, 2, 3])) == result, "cutoffs are iterated once"
+    assert evaluate(scorer, history, seen, relevant, iter([1, 2, 3])) == result, "cutoffs are iterated once"
 
 
 def test_an_evaluation_without_rankable_users_is_an_error():
@@ -154,6 +160,13 @@ def test_dot_products_are_standardised_over_the_items_of_each_user():
     np.testing.assert_allclose(scores, scorer.h_user.numpy()[users] @ scorer.h_item.numpy().T, atol=1e-5)
     expected = (scores - scores.mean(dim=1, keepdim=True)) / scores.std(dim=1, keepdim=True, correction=0)
     np.testing.assert_allclose(scorer.standardised()(users), expected, atol=1e-5)
+
+
+def test_standard_scores_do_not_depend_on_the_length_of_a_users_vector_and_are_0_without_one():
+    scorer, lengths = dot_scorer(3, 40), torch.tensor([[0.0], [1e-6], [1e6]])
+    of_lengths = DotScorer(scorer.h_user * lengths, scorer.h_item).standardised()(np.arange(3))
+    expected = scorer.standardised()(np.arange(3)) * (lengths > 0)
+    torch.testing.assert_close(of_lengths, expected, atol=1e-5, rtol=0)
 
 
 def test_linear_scores_are_the_product(random_interactions):
