@@ -120,7 +120,7 @@ def our_rows(names: list[str], split: Path, mask: str) -> list[dict[str, Any]]:
     result = figures_of(command, {}, None)
     if "error" in result:
         return [row_start(name) | result for name in wanted]
-    of_model = "{embedding_dim} factors, {n_layers} layers, temperature {temperature:g}, lr {lr:g}, {epochs} epochs"
+    of_model = "{embedding_dim} factors, {n_layers} layers, temperature {temperature:g}, lr {lr:g}"
     settings = {"model": of_model.format_map(result["params"]), "popularity": ""}
     if "EASE" in result:
         settings["EASE"] = f"lambda {result['EASE']['lambda']:g}, the best on validation"

@@ -19,6 +19,7 @@ from published_split import import_optimisers
 
 from movierec.interactions.graph_arrays import GraphArrays
 from movierec.model.distributed import join
+from movierec.model.fit import with_choices
 from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN, spectral_embeddings
 from movierec.model.training import LightGCNTraining
@@ -56,9 +57,9 @@ def compare(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train, in one of the processes."""
-    params = _bench.bench_params([*args.set, f"epochs={args.epochs}"])
     group = join("cpu", 1)
     arrays = GraphArrays.from_stored(read_arrays(args.graph))
+    params = with_choices(_bench.bench_params([*args.set, f"epochs={args.epochs}"]), arrays.n_items)
     train, graph = arrays.binary_matrix(), Graph(arrays, group=group)
     # In place of validation, whose ranking is a part of each epoch. They are left out of rankings, and choose nothing.
     ranked = train.copy()

@@ -16,7 +16,7 @@ import torch
 
 from movierec.baselines import ease, gram, popularity
 from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
-from movierec.model.fit import fit
+from movierec.model.fit import fit, with_choices
 from movierec.ranking.topk import Scorer, evaluate, linear_scorer, popularity_scorer
 from movierec.utils.errors import UserError
 from movierec.utils.params import Ease, Params
@@ -28,8 +28,9 @@ METRICS = ("recall", "ndcg", "precision", "hit_rate", "mrr")
 def main() -> None:
     args = _bench.parser(__doc__, "split", "mask", "set", "seeds").parse_args()
     params = _bench.bench_params(args.set)
-    seeds = args.seeds or [params.seed]
     train, valid, test = read_split(args.split)
+    params = with_choices(params, train.shape[1])
+    seeds = args.seeds or [params.seed]
     seen = train if args.mask == "train" else train + valid
     sizes = sizes_of(train, valid, test)
     _bench.say(", ".join(f"{name} {size:,}" for name, size in sizes.items()))

@@ -12,14 +12,13 @@ import scipy.sparse as sp
 import torch
 
 from movierec.interactions.history import Histories, decayed, last_items, recent_popularity, transitions
-from movierec.interactions.matrix import item_degrees
+from movierec.interactions.matrix import CSR, item_degrees
 from movierec.ranking.topk import Scorer, evaluate, linear_scorer, popularity_scorer
 from movierec.utils.linear_algebra import invert_spd_
 from movierec.utils.params import Ease, Knn
 
 HALF_LIVES = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, np.inf)  # in movies
 MARKOV_SMOOTHINGS = (1.0, 10.0, 100.0, 1000.0, 10000.0)
-CSR = ("data", "indices", "indptr")
 T = TypeVar("T")
 
 

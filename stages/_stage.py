@@ -99,14 +99,23 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"{stage}: {message}")
 
 
+def check_dense(param: str, n: int, way_out: str) -> None:
+    """A UserError that names the param if a dense fit over n nodes does not fit into the memory of this machine."""
+    need = 4 * 4 * n * n  # bytes of four float32 matrices: to invert, its inverse, the best so far, and a product
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > memory:
+        sizes = f"{need / 2**30:.0f} GiB of memory, but this machine has {memory / 2**30:.0f} GiB"
+        raise UserError(f"params.yaml: {param}, and {n:,} would need {sizes}; {way_out}.")
+
+
 def user_message(error: Exception) -> str | None:
     """The message for an error that the user can fix; None for a bug."""
     if isinstance(error, UserError):
         return printable(str(error))
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises a RuntimeError
         return (
-            "not enough memory; close other programs, or make the job smaller in params.yaml: a higher k_core, a lower "
-            "kernel_max_nodes, ease.max_items or embedding_dim. MOVIEREC_DEBUG=1 shows where."
+            "not enough memory; close other programs, or make the job smaller in params.yaml: a higher k_core, "
+            "a lower ease.max_items or embedding_dim. MOVIEREC_DEBUG=1 shows where."
         )
     if isinstance(error, OSError) and error.errno:
         return cannot_write(error.filename, error)

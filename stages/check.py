@@ -1,6 +1,5 @@
 """Check params against the data and this machine, before the slow stages begin; these depend on the output."""
 
-import os
 from pathlib import Path
 
 import _stage
@@ -10,8 +9,6 @@ from movierec.recommend.filters import Filters
 from movierec.utils.errors import UserError
 from movierec.utils.params import NO_GPU
 from movierec.utils.storage import read_table, write_text
-
-DENSE_BYTES = 4 * 4  # float32, of four matrices: the one to invert, its inverse, the best so far, and a product
 
 
 def main() -> None:
@@ -32,12 +29,11 @@ def main() -> None:
     if params.top_k > n_allowed:
         what = "pass only_genres, not_genres and only_years" if filters != Filters() else "have positive interactions"
         raise UserError(f"params.yaml: top_k is {params.top_k:,}, but only {n_allowed:,} movies {what}; ask for less.")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = {"ease.max_items": params.ease.max_items, "kernel_max_nodes": params.kernel_max_nodes}
-    for key, n in (("ease.max_items", n_movies), ("kernel_max_nodes", n_users), ("kernel_max_nodes", n_movies)):
-        if n <= limits[key] and DENSE_BYTES * n * n > memory:
-            sizes = f"{DENSE_BYTES * n * n / 2**30:.0f} GiB of memory, but this machine has {memory / 2**30:.0f} GiB"
-            raise UserError(f"params.yaml: {key} is {limits[key]:,}, and {n:,} would need {sizes}; set it below {n:,}.")
+    if n_movies <= params.ease.max_items:
+        _stage.check_dense(f"ease.max_items is {params.ease.max_items:,}", n_movies, f"set it below {n_movies:,}")
+    for side, n in (("user_process", n_users), ("item_process", n_movies)):
+        if getattr(params, side) == "dense":
+            _stage.check_dense(f"{side} is dense", n, "use auto")
     write_text("The params go together with the data.\n", Path("data/checked.txt"))
 
 

@@ -121,6 +121,8 @@ def allowed(field: FieldInfo) -> str:
         return ", ".join(options)
     if typing.get_origin(field.annotation) is list:
         return f"each in {interval(typing.get_args(options[0])[1].metadata)}"
+    if type(None) in options:
+        return f"auto, or in {interval(field.metadata)}"
     return "text" if field.annotation is str else f"in {interval(field.metadata)}"
 
 

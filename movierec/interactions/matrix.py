@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 TEMPORAL = ("user_temporal", "global_temporal", "leave_one_out")  # split strategies by time: predict what comes next
+CSR = ("data", "indices", "indptr")  # the arrays of a sparse matrix
 INTERACTION_TYPES = {"user": "int32", "item": "int32", "rating": "float32", "timestamp": "int64"}
 
 

@@ -29,11 +29,23 @@ class Checkpoint:
         """`path` is an npz file, written every so many epochs (0: never), and ignored if it has another fingerprint."""
         self._path, self._every, self._fingerprint, self._group = path, every, fingerprint, group
 
-    def write(self, model: nn.Module, training: dict[str, Any], rng: np.random.Generator, progress: Progress) -> None:
-        """Store the state after an epoch, if one is due; `training` has the optimizer and its schedule, by name."""
+    def write(
+        self,
+        model: nn.Module,
+        training: dict[str, Any],
+        rng: np.random.Generator,
+        progress: Progress,
+        *,
+        average: dict[str, Tensor],
+    ) -> None:
+        """Store the state after an epoch, if one is due.
+
+        `training` has the optimizer and its schedule, if there is one, and `average` averages of parameters, by name.
+        """
         if not self._every or self._path is None or len(progress.epochs) % self._every:
             return
         tensors: dict[str, Any] = {f"model.{name}": value for name, value in model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in average.items()}
         tensors |= {f"best.{name}": value for name, value in progress.best_state.items()}
         states = {name: of.state_dict() for name, of in training.items()}
         names = [name for name, _ in model.named_parameters()]
@@ -48,7 +60,15 @@ class Checkpoint:
             state = json.dumps({"rng": rng.bit_generator.state, "training": states})
             write_arrays(self._path, fingerprint=self._fingerprint, state=state, **arrays)
 
-    def restore(self, model: nn.Module, training: dict[str, Any], rng: np.random.Generator, progress: Progress) -> None:
+    def restore(
+        self,
+        model: nn.Module,
+        training: dict[str, Any],
+        rng: np.random.Generator,
+        progress: Progress,
+        *,
+        average: dict[str, Tensor],
+    ) -> None:
         """Restore what `write` stored; nothing changes where there is no checkpoint of this training."""
         arrays = self._read()
         if arrays is None:
@@ -63,6 +83,8 @@ class Checkpoint:
 
         state = json.loads(str(arrays["state"]))
         model.load_state_dict(tensors("model."))
+        for name, value in tensors("average.").items():
+            average[name].copy_(value)
         moments = {key: tensors(f"{key}.") for key in ("exp_avg", "exp_avg_sq")}
         steps = {name: torch.tensor(float(arrays[f"step.{name}"])) for name, _ in model.named_parameters()}
         of_names = [{"step": steps[name]} | {key: of[name] for key, of in moments.items()} for name in steps]

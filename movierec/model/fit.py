@@ -20,6 +20,7 @@ from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN, spectral_embeddings
 from movierec.model.mixing import choose_mix, choose_shares, mixed_scorer
 from movierec.model.model import Model
+from movierec.model.nearest_neighbors import NEIGHBORS
 from movierec.model.next_movie import NextMovie
 from movierec.model.next_training import NextMovieTraining
 from movierec.model.progress import Epoch
@@ -32,7 +33,20 @@ from movierec.utils.params import NO_GPU, Params
 TREND_HALF_LIVES = (1.0, 5.0, 20.0)  # of recent popularity, in movies
 SAMPLE = 2000  # validation users that choose the noise and powers of a Gaussian process, approximately
 CHOOSERS = 10_000  # validation users that choose the epoch and the mix, at most about twice as many
+NODE_COST = 2**26  # of a regression on the nearest neighbours, in multiplications of an inverse: both take a second
+TEMPERATURE_SCALE, MANY_ITEMS = 1.4, 10_000  # see `with_choices`
 Say = Callable[[str], Any]
+
+
+def with_choices(params: Params, n_items: int) -> Params:
+    """The params with numbers in place of `auto`.
+
+    A softmax over n items that gives one of them a probability near 1 needs logits of about log n, and cosines end at
+    1: so the temperature falls as 1 / log n. The factor is that of MovieLens 1M, chosen on validation.
+    """
+    temperature = params.temperature or max(round(TEMPERATURE_SCALE / np.log(max(n_items, 3)), 2), 0.01)
+    dim = params.embedding_dim or (64 if n_items <= MANY_ITEMS else 128)
+    return params.model_copy(update={"temperature": temperature, "embedding_dim": dim})
 
 
 class Fitted(NamedTuple):
@@ -72,6 +86,7 @@ def fit(
     if params.device == "cuda" and not torch.cuda.is_available():
         raise UserError(NO_GPU)
     keep_freed_memory()
+    params = with_choices(params, arrays.n_items)
     every = params.checkpoint_epochs if checkpoints else 0
     of = fingerprint(params, arrays, valid, profiles.histories if profiles else None) if every else ""
 
@@ -105,6 +120,7 @@ class Fitting:
     def graph_model(self, graph: Graph, checkpoint: Checkpoint) -> tuple[dict[str, Any], pd.DataFrame]:
         """Train LightGCN: the vectors of the model, in the leader, and the epochs."""
         params, group, dim = self.params, graph.group, self.params.embedding_dim
+        assert dim is not None
         initial = (torch.empty(graph.n_users, dim), torch.empty(graph.n_items, dim))
         if group.leads:
             initial = spectral_embeddings(self.train, dim, params.seed)
@@ -127,14 +143,13 @@ class Fitting:
         def quality(scorer: Scorer) -> float:
             return evaluate(scorer, self.train, self.train, self.sample, cutoffs=[20])["ndcg@20"]
 
-        params, graph, limit = self.params, model.graph, self.params.kernel_max_nodes
-        for name, n in (("users", graph.n_users), ("movies", graph.n_items)):
-            if n > limit:
-                self.say(f"Gaussian process over {name}: left out, {n:,} are more than kernel_max_nodes ({limit:,})")
-        if graph.n_users <= limit:
-            model = model._replace(users=fit_users(graph, model.h_user, params.gender_weight, quality))
-        if graph.n_items <= limit:
-            model = model._replace(items=fit_items(graph, model.h_item, params.genre_weight, quality))
+        params, graph = self.params, model.graph
+        if params.user_process != "none":
+            dense = self._is_dense("users", params.user_process, graph.n_users)
+            model = model._replace(users=fit_users(graph, model.h_user, params.gender_weight, quality, dense=dense))
+        if params.item_process != "none":
+            dense = self._is_dense("movies", params.item_process, graph.n_items)
+            model = model._replace(items=fit_items(graph, model.h_item, params.genre_weight, quality, dense=dense))
         mix, ndcg = choose_mix(model.components(self.profiles), self.train, self.valid)
         self._say_mix({"graph": mix[0], "users": mix[1], "movies": mix[2]}, ndcg)
         return model._replace(mix=mix)
@@ -156,6 +171,15 @@ class Fitting:
         trend = torch.from_numpy(trends[int(np.argmax(weights[2:]))])
         epochs = pd.DataFrame(progress.epochs).assign(component="next")
         return model._replace(next=network, trend=trend, shares=shares), epochs
+
+    def _is_dense(self, name: str, kind: str, n: int) -> bool:
+        """Whether the Gaussian process over so many nodes is dense: by default, where that is the cheaper way."""
+        dense, local = n**3, n * NODE_COST
+        chosen = kind == "dense" or (kind == "auto" and dense <= local)
+        if not chosen:
+            said = f"a dense one would take {4 * n * n / 2**30:.1f} GiB and {dense / local:.0f} times the time"
+            self.say(f"Gaussian process over {name}: of each one's {NEIGHBORS} nearest neighbours ({said})")
+        return chosen
 
     def _report(self, epochs: int) -> Report:
         """A line for each epoch."""

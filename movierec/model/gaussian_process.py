@@ -16,7 +16,7 @@ Over items, the inverse is used as in EASE, which is this formula with the linea
 
     score(u, i) = - sum over items j that u has of y_j P_ji / P_ii
 
-Scores of items in the history are meaningless and must be masked.
+Scores of items in the history are meaningless and must be masked. With many nodes, see `nearest_neighbors`.
 """
 
 from collections.abc import Callable
@@ -30,34 +30,22 @@ from torch import Tensor
 
 from movierec.interactions.matrix import item_degrees
 from movierec.model.graph import Graph, Sum, weighted_sum
-from movierec.ranking.topk import Scorer
+from movierec.model.kernels import Kernel, Nodes, Powers
+from movierec.model.nearest_neighbors import LocalProcess, regress_new, regressions
+from movierec.ranking.topk import Scorer, linear_scorer
 from movierec.utils.linear_algebra import invert_spd_
 
 CHUNK = 512  # rows at one time
-
-
-class Kernel(NamedTuple):
-    """The hyperparameters of a kernel."""
-
-    history_weight: float
-    graph_weight: float
-    scale_power: float  # in r, an interaction counts (degree of its other end) ^ this
-    feature_weight: float = 0.0
-
-
-class Powers(NamedTuple):
-    """How the scores depend on degrees."""
-
-    target: float  # y of a node is its degree ^ this: negative powers down-weight nodes with many interactions
-    popularity: float  # an item's score is multiplied by its degree ^ this
-
-
 USER_KERNEL = Kernel(history_weight=3.0, graph_weight=1.0, scale_power=-0.2)
 ITEM_KERNEL = Kernel(history_weight=2.5, graph_weight=1.0, scale_power=-0.35)
 # Chosen on validation: the noise rises while that helps. The first powers suit a random split, where active users are
 # down-weighted; the others suit splits by time, where popularity matters more.
 USER_NOISES, USER_POWERS = (1.0, 3.0, 10.0, 30.0, 100.0), (Powers(-0.35, 0.0), Powers(0.0, 0.0), Powers(0.2, 0.0))
 ITEM_NOISES, ITEM_POWERS = (0.3, 1.0, 3.0, 10.0, 30.0), (Powers(-0.5, 0.4), Powers(0.0, 0.1))
+# Of processes over many nodes, which have fewer interactions each. All are tried.
+LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.1, 0.3, 1.0), (1.0, 3.0, 10.0)
+LOCAL_ITEM_KERNELS = (ITEM_KERNEL._replace(history_weight=1.0), ITEM_KERNEL)
+LOCAL_ITEM_POWERS = (*ITEM_POWERS, Powers(0.0, 0.3))
 
 
 class Process(NamedTuple):
@@ -66,14 +54,6 @@ class Process(NamedTuple):
     inverse: Tensor  # P, (n, n) float32, symmetric
     powers: Powers
     kernel: Kernel
-
-
-class Nodes(NamedTuple):
-    """Users, or items, as the kernel sees them."""
-
-    rows: sp.csr_matrix  # (n, m), interaction weights
-    h: Tensor  # (n, dim), unit vectors
-    features: np.ndarray  # (n, n_features)
 
 
 def degree_power(degree: np.ndarray, power: float) -> Tensor:
@@ -140,46 +120,85 @@ def fit_process(
     return best
 
 
-def fit_users(graph: Graph, h_user: Tensor, gender_weight: float, quality: Callable[[Scorer], float]) -> Process:
-    """The process over users; see `fit_process`. `quality` is of scores."""
+def fit_local_process(
+    nodes: Nodes,
+    kernels: tuple[Kernel, ...],
+    quality: Callable[[LocalProcess], float],
+    *,
+    noises: tuple[float, ...],
+    powers: tuple[Powers, ...],
+) -> LocalProcess:
+    """The process over many nodes with the kernel, the noise and the powers of the best quality on validation."""
+    best, best_quality = None, -np.inf
+    for kernel in kernels:
+        for noise, weights in zip(noises, regressions(nodes, kernel, noises), strict=True):
+            for choice in powers:
+                process = LocalProcess(weights, choice, kernel, noise)
+                if (found := quality(process)) > best_quality:
+                    best, best_quality = process, found
+    assert best is not None
+    return best
+
+
+def fit_users(
+    graph: Graph, h_user: Tensor, gender_weight: float, quality: Callable[[Scorer], float], *, dense: bool = True
+) -> Process | LocalProcess:
+    """The process over users; see `fit_process`. `quality` is of scores; without `dense`, it is one over many nodes."""
     kernel = USER_KERNEL._replace(feature_weight=gender_weight)
     users = Nodes(graph.matrix, h_user, graph.user_gender)
-    matrix = kernel_matrix(users, users, graph.to_users, kernel)
     scored = lambda process: quality(user_scorer(graph, process))  # noqa: E731
+    if not dense:
+        return fit_local_process(users, (kernel,), scored, noises=LOCAL_USER_NOISES, powers=USER_POWERS)
+    matrix = kernel_matrix(users, users, graph.to_users, kernel)
     return fit_process(matrix, kernel, scored, noises=USER_NOISES, powers=USER_POWERS)
 
 
-def fit_items(graph: Graph, h_item: Tensor, genre_weight: float, quality: Callable[[Scorer], float]) -> Process:
-    """The process over items; see `fit_process`. `quality` is of scores."""
-    kernel = ITEM_KERNEL._replace(feature_weight=genre_weight)
+def fit_items(
+    graph: Graph, h_item: Tensor, genre_weight: float, quality: Callable[[Scorer], float], *, dense: bool = True
+) -> Process | LocalProcess:
+    """The process over items; as `fit_users`."""
     items = Nodes(graph.matrix.T.tocsr(), h_item, graph.item_genres)
-    matrix = kernel_matrix(items, items, graph.to_items, kernel)
     scored = lambda process: quality(item_scorer(graph, process))  # noqa: E731
+    if not dense:
+        kernels = tuple(kernel._replace(feature_weight=genre_weight) for kernel in LOCAL_ITEM_KERNELS)
+        return fit_local_process(items, kernels, scored, noises=LOCAL_ITEM_NOISES, powers=LOCAL_ITEM_POWERS)
+    kernel = ITEM_KERNEL._replace(feature_weight=genre_weight)
+    matrix = kernel_matrix(items, items, graph.to_items, kernel)
     return fit_process(matrix, kernel, scored, noises=ITEM_NOISES, powers=ITEM_POWERS)
 
 
-def trained_messages(graph: Graph, process: Process, users: np.ndarray) -> Tensor:
+def trained_messages(graph: Graph, process: Process | LocalProcess, users: np.ndarray) -> Tensor:
     """The message of each user to their items, about n users of training, -P y: (n_users, n) float32."""
     y = degree_power(np.diff(graph.matrix.indptr), process.powers.target)
+    if isinstance(process, LocalProcess):
+        return torch.from_numpy(process.weights[users].T.toarray()) * y
     return process.inverse[:, torch.from_numpy(users)] * -y
 
 
-def folded_messages(graph: Graph, process: Process, h_user: Tensor, some: Nodes) -> Tensor:
+def folded_messages(graph: Graph, process: Process | LocalProcess, h_user: Tensor, some: Nodes) -> Tensor:
     """The message of each user to their items, about n users with any history, P K y: (n_users, n) float32.
 
     `h_user`, (n_users, dim), are the vectors of the users of training.
     """
     everyone = Nodes(graph.matrix, h_user, graph.user_gender)
     kernel = kernel_matrix(some, everyone, graph.to_users, process.kernel)  # (n, n_users)
-    return (process.inverse @ kernel.T) * degree_power(np.diff(graph.matrix.indptr), process.powers.target)
+    if isinstance(process, LocalProcess):
+        weights = regress_new(process, everyone, kernel)
+    else:
+        weights = process.inverse @ kernel.T
+    return weights * degree_power(np.diff(graph.matrix.indptr), process.powers.target)
 
 
-def user_scorer(graph: Graph, process: Process) -> Scorer:
+def user_scorer(graph: Graph, process: Process | LocalProcess) -> Scorer:
     """Scores by similar users: a message from every user to their items, weighted by P."""
+    if isinstance(process, LocalProcess):
+        y = np.maximum(np.diff(graph.matrix.indptr), 1.0) ** process.powers.target
+        messages = sp.csr_matrix(sp.diags(y) @ graph.matrix, dtype=np.float32)
+        return linear_scorer(process.weights, messages)
     return lambda users: graph.to_items(trained_messages(graph, process, users)).T
 
 
-def folded_user_scorer(graph: Graph, process: Process, h_user: Tensor, some: Nodes) -> Scorer:
+def folded_user_scorer(graph: Graph, process: Process | LocalProcess, h_user: Tensor, some: Nodes) -> Scorer:
     """Scores by similar users for users with any history, by index of `some`: K P Y; see `folded_messages`."""
 
     def score(users: np.ndarray) -> Tensor:
@@ -189,22 +208,27 @@ def folded_user_scorer(graph: Graph, process: Process, h_user: Tensor, some: Nod
     return score
 
 
-def item_weights(graph: Graph, process: Process, items: np.ndarray | None = None) -> Tensor:
+def item_weights(graph: Graph, process: Process | LocalProcess, items: np.ndarray | None = None) -> Tensor:
     """The messages of some items (None: of all) to their users, about every item: (n, n_items) float32."""
     degree = item_degrees(graph.matrix)
     y, popularity = (degree_power(degree, power) for power in process.powers)  # (n_items, 1) each
-    inverse = process.inverse
-    if items is not None:
-        at = torch.from_numpy(items.astype(np.int64))
-        inverse, y = inverse[at], y[at]
-    return (inverse / -process.inverse.diagonal()).mul_(y * popularity.T)
+    at = np.arange(graph.n_items) if items is None else items.astype(np.int64)
+    if isinstance(process, LocalProcess):
+        weights = torch.from_numpy(process.weights[:, at].T.toarray())
+    else:
+        weights = process.inverse[torch.from_numpy(at)] / -process.inverse.diagonal()
+    return weights.mul_(y[torch.from_numpy(at)] * popularity.T)
 
 
-def item_scorer(graph: Graph, process: Process, rows: sp.csr_matrix | None = None) -> Scorer:
+def item_scorer(graph: Graph, process: Process | LocalProcess, rows: sp.csr_matrix | None = None) -> Scorer:
     """Scores by similar items: a message from every item in the history.
 
     `rows`, (n, n_items), are the interaction weights of histories; None for those of training.
     """
+    if isinstance(process, LocalProcess):
+        y, popularity = (np.maximum(item_degrees(graph.matrix), 1.0) ** power for power in process.powers)
+        weights = sp.csr_matrix(sp.diags(y) @ process.weights.T @ sp.diags(popularity), dtype=np.float32)
+        return linear_scorer(graph.matrix if rows is None else rows, weights)
     if rows is None:
         weights = item_weights(graph, process)
         return lambda users: graph.to_some_users(weights, users)

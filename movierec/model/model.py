@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from movierec.interactions.history import Profiles
-from movierec.model.gaussian_process import Nodes, Process, folded_user_scorer, item_scorer, user_scorer
+from movierec.model.gaussian_process import Process, folded_user_scorer, item_scorer, user_scorer
 from movierec.model.graph import Graph
+from movierec.model.kernels import Nodes
 from movierec.model.lightgcn import fold_in
 from movierec.model.mixing import Weights, mixed_scorer
+from movierec.model.nearest_neighbors import LocalProcess
 from movierec.model.next_movie import NextMovie
 from movierec.ranking.topk import DotScorer, Scorer, popularity_scorer
 
@@ -27,8 +29,8 @@ class Model(NamedTuple):
     h_item: Tensor  # (n_items, dim), unit vectors
     user_embedding: Tensor  # (n_users, dim) and
     item_messages: Tensor  # (n_items, dim), for `fold_in`
-    users: Process | None  # None where it is left out
-    items: Process | None
+    users: Process | LocalProcess | None  # None where it is left out
+    items: Process | LocalProcess | None
     mix: Weights = (1.0, 0.0, 0.0)  # of graph, users and items
     next: NextMovie | None = None  # where the split follows time
     trend: Tensor | None = None  # (n_items,) float32, recent popularity

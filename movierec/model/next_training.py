@@ -158,6 +158,7 @@ class NextMovieTraining(Training):
         self.horizon = horizon_of(valid, self.train)
         self.probability = inclusion_probabilities(item_degrees(self.train), params.negatives)
         self.epochs = self.patience = params.epochs
+        self.average = {}
         batches = (batches_of_users(histories.lengths, params.batch_steps, self.rng) for _ in range(params.epochs))
         self.plan = list(map(list, batches))
         n_steps = sum(map(len, self.plan))

@@ -26,9 +26,11 @@ class Epoch(NamedTuple):
 class Progress:
     """The epochs so far, and the parameters of the best one by validation NDCG@20; the initial state is epoch 0."""
 
-    def __init__(self, model: nn.Module, measure: Callable[[], dict[str, np.ndarray]]):
-        """`measure` gives the `MEASURED` metrics of each validation user, with the model as it is then."""
-        self.model, self.measure = model, measure
+    def __init__(
+        self, model: nn.Module, measure: Callable[[], dict[str, np.ndarray]], state: Callable[[], dict[str, Tensor]]
+    ):
+        """`measure` gives the `MEASURED` metrics of each validation user, with the parameters of `state` then."""
+        self.model, self.measure, self._state = model, measure, state
         self.epochs: list[Epoch] = []
         self.best_state: dict[str, Tensor] = {}
         self._first_loss = np.nan
@@ -63,7 +65,7 @@ class Progress:
         epoch = Epoch(len(self.epochs) + 1, float(np.mean(losses)), ndcg, recall)
         if not self.epochs or epoch.valid_ndcg > self.best.valid_ndcg:
             self._at_best = measured[SELECTED_BY]
-            self.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.best_state = {name: value.clone() for name, value in self._state().items()}
         self.epochs.append(epoch)
         return epoch
 

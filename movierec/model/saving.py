@@ -4,15 +4,18 @@ import json
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
 from movierec import __version__
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.matrix import run_id
-from movierec.model.gaussian_process import Kernel, Powers, Process
+from movierec.interactions.matrix import CSR, run_id
+from movierec.model.gaussian_process import Process
 from movierec.model.graph import Graph
+from movierec.model.kernels import Kernel, Powers
 from movierec.model.model import Model
+from movierec.model.nearest_neighbors import LocalProcess
 from movierec.model.next_movie import NextMovie
 from movierec.utils.checks import check_arrays, check_matrix, check_rising, checking
 from movierec.utils.errors import UserError, printable
@@ -50,9 +53,7 @@ def pack(
     arrays |= {f"graph.{name}": value for name, value in graph._asdict().items()}
     arrays |= {name: getattr(model, name).numpy() for name in VECTORS} | {"mix": np.array(model.mix)}
     for name, process in (("users", model.users), ("items", model.items)):
-        if process:
-            arrays[f"{name}_inverse"] = lower_triangle(process.inverse)
-            arrays |= {f"{name}_powers": np.array(process.powers), f"{name}_kernel": np.array(process.kernel)}
+        arrays |= _process_arrays(name, process) if process else {}
     if model.next and model.trend is not None:
         arrays |= {f"next.{name}": array for name, array in model.next.arrays().items()}
         arrays |= {"trend": model.trend.numpy(), "shares": np.array(model.shares)}
@@ -84,15 +85,7 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
     ):
         raise ValueError("graph.degree does not fit")
     check_matrix("graph", stored.matrix())
-    for side in ("users", "items"):
-        if f"{side}_inverse" in arrays:
-            n = sizes[f"n_{side}"]
-            check_arrays(arrays, {f"{side}_inverse": "float32 triangle"}, {"triangle": n * (n + 1) // 2})
-            wanted = {
-                f"{side}_powers": f"float64 {len(Powers._fields)}",
-                f"{side}_kernel": f"float64 {len(Kernel._fields)}",
-            }
-            check_arrays(arrays, wanted, {str(n): n for n in range(9)})
+    processes: dict[str, Any] = {side: _process(arrays, side, sizes[f"n_{side}"]) for side in ("users", "items")}
     following = {name: array for name, array in arrays.items() if name.startswith("next.")}
     if following:
         wanted = {name: " ".join(["float32", *map(str, of.shape)]) for name, of in following.items()}
@@ -104,15 +97,9 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
     def within(prefix: str) -> dict[str, np.ndarray]:
         return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
-    def process(name: str) -> Process | None:
-        if f"{name}_inverse" not in arrays:
-            return None
-        powers, kernel = (arrays[f"{name}_{field}"].tolist() for field in ("powers", "kernel"))
-        return Process(symmetric(arrays[f"{name}_inverse"]), Powers(*powers), Kernel(*kernel))
-
     graph, mix = Graph(stored), tuple(arrays["mix"].tolist())
     vectors: dict[str, Any] = {name: torch.from_numpy(arrays[name]) for name in VECTORS}
-    model = Model(graph, **vectors, users=process("users"), items=process("items"), mix=mix)
+    model = Model(graph, **vectors, **processes, mix=mix)
     if following:
         trend, shares = torch.from_numpy(arrays["trend"]), tuple(arrays["shares"].tolist())
         model = model._replace(next=NextMovie.from_arrays(within("next.")), trend=trend, shares=shares)
@@ -121,6 +108,38 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
         raise ValueError("params is no object")
     user_ids, item_ids = arrays["user_ids"], arrays["item_ids"]
     return StoredModel(model, user_ids, item_ids, params=params, run=str(arrays["run"]), version=version)
+
+
+def _process_arrays(side: str, process: Process | LocalProcess) -> dict[str, Any]:
+    """The Gaussian process of a side as arrays."""
+    arrays: dict[str, Any] = {f"{side}_powers": np.array(process.powers), f"{side}_kernel": np.array(process.kernel)}
+    if isinstance(process, LocalProcess):
+        csr = {f"{side}_weights.{part}": getattr(process.weights, part) for part in CSR}
+        return arrays | csr | {f"{side}_noise": process.noise}
+    return arrays | {f"{side}_inverse": lower_triangle(process.inverse)}
+
+
+def _process(arrays: dict[str, Any], side: str, n: int) -> Process | LocalProcess | None:
+    """The Gaussian process of a side with n nodes, or None; `DAMAGE` if the arrays are none."""
+    if f"{side}_powers" not in arrays:
+        return None
+    wanted = {f"{side}_powers": f"float64 {len(Powers._fields)}", f"{side}_kernel": f"float64 {len(Kernel._fields)}"}
+    sizes = {str(size): size for size in range(9)} | {"rows": n + 1, "triangle": n * (n + 1) // 2}
+    local = f"{side}_noise" in arrays
+    if local:
+        wanted |= {f"{side}_noise": "float64", f"{side}_weights.data": "float32 nnz"}
+        wanted |= {f"{side}_weights.indices": "int32 nnz", f"{side}_weights.indptr": "int32 rows"}
+    else:
+        wanted |= {f"{side}_inverse": "float32 triangle"}
+    check_arrays(arrays, wanted, sizes)
+    kernel, powers = Kernel(*arrays[f"{side}_kernel"].tolist()), Powers(*arrays[f"{side}_powers"].tolist())
+    if not local:
+        return Process(symmetric(arrays[f"{side}_inverse"]), powers, kernel)
+    weights = sp.csr_matrix(tuple(arrays[f"{side}_weights.{part}"] for part in CSR), shape=(n, n))
+    check_matrix(f"{side}_weights", weights)
+    if arrays[f"{side}_noise"] <= 0:
+        raise ValueError(f"{side}_noise is not above 0")
+    return LocalProcess(weights, powers, kernel, float(arrays[f"{side}_noise"]))
 
 
 def lower_triangle(matrix: Tensor) -> np.ndarray:

@@ -20,6 +20,8 @@ from movierec.ranking.topk import DotScorer, evaluate_users
 from movierec.utils.params import Params
 
 CROSSOVER = 2.0  # items per negative, above which the sampled softmax is the cheaper one
+FORGETTING = 9  # the average is over about the last tenth of the steps
+FEWEST_STEPS = 6  # of an epoch: with few users, batches are smaller than batch_size
 Report = Callable[[Epoch], Any]  # called after each epoch
 
 
@@ -28,12 +30,17 @@ class Training(abc.ABC):
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler  # of the learning rate, by step
+    schedule: torch.optim.lr_scheduler.LRScheduler | None = None  # of the learning rate, by step
     rng: np.random.Generator
     epochs: int
     patience: int  # epochs without an improvement on validation, after which training stops
     advice: str  # the end of the message about a training that fails
     group: Group = ALONE
+    average: dict[str, Tensor]  # of the parameters, by name; empty where it is not taken
+
+    def state(self) -> dict[str, Tensor]:
+        """The parameters that are measured: the model's, or their average."""
+        return self.average or self.model.state_dict()
 
     @abc.abstractmethod
     def batches(self, epoch: int) -> Iterable:
@@ -45,7 +52,7 @@ class Training(abc.ABC):
 
     @abc.abstractmethod
     def measure(self) -> dict[str, np.ndarray]:
-        """The `MEASURED` metrics of each validation user, with the model as it is."""
+        """The `MEASURED` metrics of each validation user, with the parameters of `state`."""
 
     def run(self, report: Report = lambda epoch: None, checkpoint: Checkpoint | None = None) -> Progress:
         """Train; the model ends with the parameters of the best epoch.
@@ -53,9 +60,10 @@ class Training(abc.ABC):
         Raises:
             UserError: the loss is not finite, or training did harm.
         """
-        progress, checkpoint = Progress(self.model, self.measure), checkpoint or Checkpoint()
-        state = {"optimizer": self.optimizer, "schedule": self.schedule}
-        checkpoint.restore(self.model, state, self.rng, progress)
+        progress, checkpoint = Progress(self.model, self.measure, self.state), checkpoint or Checkpoint()
+        state: dict[str, Any] = {"optimizer": self.optimizer}
+        state |= {"schedule": self.schedule} if self.schedule else {}
+        checkpoint.restore(self.model, state, self.rng, progress, average=self.average)
         while not progress.finished(self.epochs, self.patience):
             losses: list[float] = []
             for batch in self.batches(len(progress.epochs)):
@@ -66,15 +74,23 @@ class Training(abc.ABC):
                 loss.backward()
                 self.group.sum_gradients(self.model)
                 self.optimizer.step()
-                self.schedule.step()
+                if self.schedule:
+                    self.schedule.step()
             report(progress.end_epoch(losses))
-            checkpoint.write(self.model, state, self.rng, progress)
+            checkpoint.write(self.model, state, self.rng, progress, average=self.average)
         progress.restore_best(self.advice)
         return progress
 
 
 class LightGCNTraining(Training):
-    """Training of the graph model with the softmax loss and Adam, whose learning rate decays along a cosine.
+    """Training of the graph model with the softmax loss and Adam, at a constant learning rate.
+
+    What is measured and kept is an average of the parameters that forgets the early steps: it does what a decaying
+    learning rate does, at any moment, so that training can go on for as long as validation gains. After step t,
+
+        average += (parameter - average) (n + 1) / (t + n),    n = `FORGETTING`
+
+    (polynomial-decay averaging, Shamir and Zhang, ICML 2013, sec. 4).
 
     In distributed training, every process takes all batches with its own users: the sums over users are those of one
     process, up to rounding.
@@ -91,11 +107,13 @@ class LightGCNTraining(Training):
         cheaper = train.shape[1] > CROSSOVER * params.negatives
         sampled = params.softmax == "sampled" or (params.softmax == "auto" and cheaper)
         self.sampler = Sampler(train, params.negatives, params.seed, self.group) if sampled else None
-        self.n_steps = min(-(-len(self.users) // params.batch_size), params.epoch_steps)  # per epoch
+        steps = max(-(-len(self.users) // params.batch_size), FEWEST_STEPS)
+        self.n_steps = min(steps, params.epoch_steps, len(self.users))  # per epoch
         self.rng, self.epochs, self.patience = np.random.default_rng(params.seed), params.epochs, params.patience
         adam = torch.optim.Adam(model.parameters(), lr=params.lr, weight_decay=params.weight_decay, fused=True)
         self.optimizer = adam
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=params.epochs * self.n_steps)
+        self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
+        adam.register_step_post_hook(lambda *_: self._update_average())
         self.advice = (
             f"Try a smaller lr (it is {params.lr:g}), a temperature of .05 to .5 (it is {params.temperature:g}), "
             f"a smaller weight_decay (it is {params.weight_decay:g}), or more epochs."
@@ -119,10 +137,15 @@ class LightGCNTraining(Training):
         weight, total = self.weight[users[place]].to(graph.device), total_weight(self.weight[users], self.degree[users])
         return softmax_loss(h_user, h_item, self.train[rows], weight, total=total, sampled=sampled)
 
+    def _update_average(self) -> None:
+        for name, value in self.model.named_parameters():
+            step = float(self.optimizer.state[value]["step"])
+            self.average[name].lerp_(value.detach(), (FORGETTING + 1) / (step + FORGETTING))
+
     def measure(self) -> dict[str, np.ndarray]:
         """Of the users of all processes."""
         with torch.no_grad():
-            scorer = DotScorer(*self.model())
+            scorer = DotScorer(*torch.func.functional_call(self.model, self.average, ()))
         measured = {name: np.empty(0) for name in MEASURED}
         if self.group.size == 1 or len(rankable_users(self.valid, self.train)):
             measured = evaluate_users(scorer, self.train, self.train, self.valid, cutoffs=[20])

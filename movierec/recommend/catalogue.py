@@ -7,7 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from movierec.interactions.history import Histories, Profiles
-from movierec.interactions.matrix import to_csr
+from movierec.interactions.matrix import CSR, to_csr
 from movierec.utils.checks import check_arrays, check_lists, check_matrix, check_rising, checking
 from movierec.utils.storage import pack_text, unpack_text
 
@@ -15,7 +15,6 @@ NAMES = ("user_names", "item_names")
 SCHEMA = {"user_ids": "int n_users", "item_ids": "int n_items", "years": "int16 n_items"}
 RATED = {"rated.data": "float32 n_rated", "rated.indices": "int n_rated", "rated.indptr": "int n_users+1"}
 KNOWN = {"known.indptr": "int64 n_users+1", "known.items": "int32 n_known", "known.weight": "float32 n_known"}
-CSR = ("data", "indices", "indptr")
 
 
 class Catalogue(NamedTuple):

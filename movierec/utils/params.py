@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from annotated_types import Len
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML, YAMLError
 
@@ -48,9 +48,17 @@ def _param(description: str, **limits: Any) -> Any:
     return Field(description=description, **limits)
 
 
+def _auto_as_none(value: Any) -> Any:
+    if value is None:
+        raise ValueError("should be a number or auto")
+    return None if value == "auto" else value
+
+
 Text = Annotated[str, Field(pattern=r"\S")]
+Auto = (BeforeValidator(_auto_as_none), PlainSerializer(lambda value: "auto" if value is None else value))
 Years = Annotated[str, BeforeValidator(_year_as_text), AfterValidator(_valid_years)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
+Process = Literal["auto", "dense", "local", "none"]
 Cutoff = Annotated[int, Field(ge=1, le=100)]
 Distinct = [Len(1, 100), AfterValidator(_distinct)]
 
@@ -123,20 +131,25 @@ class Params(Section):
     ease: Ease
     knn: Knn
 
-    embedding_dim: int = _param("embedding size of users and movies", ge=1, le=4096)
+    embedding_dim: Annotated[int | None, *Auto] = _param(
+        "of users and movies; auto: by number of movies", ge=1, le=4096
+    )
     n_layers: int = _param("propagation layers", ge=0, le=8)
-    temperature: float = _param("score = cosine / temperature; larger embeddings want a lower one", gt=0, le=10)
-    kernel_max_nodes: int = _param("most users (or movies) of a Gaussian process, which is dense", ge=0, le=10**7)
+    temperature: Annotated[float | None, *Auto] = _param(
+        "score = cosine / this; auto: by number of movies", gt=0, le=10
+    )
+    user_process: Process = _param("Gaussian process over users: dense, of nearest neighbours, or the cheaper one")
+    item_process: Process = _param("the same over movies")
     gender_weight: float = _param("weight of the users' gender in their kernel; 0 leaves it out", ge=0, le=10)
     genre_weight: float = _param("weight of the movies' genres in their kernel; 0 leaves them out", ge=0, le=10)
 
     device: Literal["cpu", "cuda"] = _param("of the graph model's training")
-    lr: float = _param("Adam's initial learning rate; decays to 0 along a cosine", gt=0, le=10)
+    lr: float = _param("Adam's learning rate", gt=0, le=10)
     weight_decay: float = _param("L2 penalty on the embeddings", ge=0, le=1)
     user_weight_power: float = _param("an interaction weighs (its user's degree) ^ -this in the loss", ge=0, le=2)
-    batch_size: int = _param("users per step", ge=1, le=10**9)
-    epoch_steps: int = _param("most steps per epoch; with more users, batches grow", ge=1, le=10**6)
-    epochs: int = _param("passes over all users", ge=1, le=10**5)
+    batch_size: int = _param("most users per step", ge=1, le=10**9)
+    epoch_steps: int = _param("most steps per epoch; with more users, batches are larger", ge=1, le=10**6)
+    epochs: int = _param("most epochs, of `epoch_steps` steps or fewer", ge=1, le=10**5)
     patience: int = _param("stop after this many epochs without a better validation NDCG@20", ge=1, le=10**5)
     softmax: Literal["auto", "exact", "sampled"] = _param("over all movies, over a sample of them, or the cheaper one")
     negatives: int = _param("sampled movies in the softmax, approximately", ge=1, le=10**8)

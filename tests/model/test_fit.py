@@ -1,7 +1,6 @@
 """Fitting: each step, the choices by validation, and the lines of progress."""
 
 import ctypes
-import re
 import subprocess
 import sys
 
@@ -16,9 +15,11 @@ from small_model import SMALL, fit_in_time, fit_small
 
 from movierec.interactions.history import Profiles, recent_popularity
 from movierec.model.checkpoints import Checkpoint
-from movierec.model.fit import TREND_HALF_LIVES, Fitting, fit, sample_users
+from movierec.model.fit import TREND_HALF_LIVES, Fitting, fit, sample_users, with_choices
+from movierec.model.gaussian_process import Process
 from movierec.model.graph import Graph
 from movierec.model.mixing import MIXES, NEXT_SHARES, mix_quality, mixed_scorer
+from movierec.model.nearest_neighbors import LocalProcess
 from movierec.ranking.metrics import rankable_users
 from movierec.ranking.topk import evaluate
 from movierec.utils.errors import UserError
@@ -74,7 +75,14 @@ def test_where_all_have_watched_the_same_lately_the_trend_has_a_share():
     train, entries = profiles.matrix, (np.arange(60, 90), np.full(30, 7))
     valid = sp.csr_matrix((np.ones(30, np.float32), entries), shape=train.shape)
     of_next = {"half_lives": [0.5], "dim": 4, "hidden": 4, "temperature": 0.5, "lr": 1e-6, "epochs": 1}
-    changes = {"embedding_dim": 4, "n_layers": 1, "kernel_max_nodes": 0, "epochs": 1, "next": of_next}
+    changes = {
+        "embedding_dim": 4,
+        "n_layers": 1,
+        "user_process": "none",
+        "item_process": "none",
+        "epochs": 1,
+        "next": of_next,
+    }
     model = fit_small(train, valid, profiles, **changes).model
     trends = [recent_popularity(profiles.histories, n_items, half_life) for half_life in TREND_HALF_LIVES]
     assert model.shares[2] > 0 and model.trend.argmax() == 7
@@ -82,16 +90,35 @@ def test_where_all_have_watched_the_same_lately_the_trend_has_a_share():
     assert evaluate(model.scorer(profiles), train, train, valid, [20])["ndcg@20"] > 0.9
 
 
-# Of 40 users and 20 movies.
-@pytest.mark.parametrize(("limit", "left_out"), [(40, []), (30, ["users"]), (10, ["users", "movies"])])
-def test_a_gaussian_process_over_too_many_nodes_is_left_out(checkerboard, limit, left_out):
+@pytest.mark.parametrize(("of_users", "of_items"), [("auto", "dense"), ("local", "none"), ("none", "local")])
+def test_each_gaussian_process_is_of_the_kind_that_is_asked_for(checkerboard, of_users, of_items):
     lines = []
-    model = fit_small(*checkerboard, say=lines.append, kernel_max_nodes=limit).model
-    assert [model.users is None, model.items is None] == ["users" in left_out, "movies" in left_out]
-    said = [line for line in lines if "left out" in line]
-    for line, name in zip(said, left_out, strict=True):
-        n = {"users": 40, "movies": 20}[name]
-        assert re.search(rf"over {name}: .*{n} .*kernel_max_nodes \({limit}\)", line)
+    model = fit_small(*checkerboard, say=lines.append, user_process=of_users, item_process=of_items).model
+    kinds = {"auto": Process, "dense": Process, "local": LocalProcess, "none": type(None)}
+    assert isinstance(model.users, kinds[of_users]) and isinstance(model.items, kinds[of_items])
+    said = [line.split(":")[0] for line in lines if "nearest neighbours" in line]
+    local = {"users": of_users, "movies": of_items}
+    assert said == [f"Gaussian process over {name}" for name, kind in local.items() if kind == "local"]
+
+
+@pytest.mark.parametrize(("n", "dense"), [(8192, True), (8193, False)])
+def test_a_process_is_dense_where_that_is_the_cheaper_way(checkerboard, n, dense):
+    lines = []
+    fitting = Fitting(*checkerboard, params_with(**SMALL), None, say=lines.append)
+    assert fitting._is_dense("movies", "auto", n) == dense
+    if not dense:
+        said = "over movies: of each one's 200 nearest neighbours (a dense one would take 0.3 GiB and 1 times the time)"
+        assert lines == [f"Gaussian process {said}"]
+
+
+@pytest.mark.parametrize(
+    ("n_items", "temperature", "dim"), [(3706, 0.17, 64), (10_000, 0.15, 64), (10_001, 0.15, 128), (2, 1.27, 64)]
+)
+def test_the_temperature_and_the_embedding_size_follow_the_number_of_items(n_items, temperature, dim):
+    params = with_choices(params_with(temperature="auto", embedding_dim="auto"), n_items)
+    assert (params.temperature, params.embedding_dim) == (temperature, dim)
+    chosen = params_with(temperature=0.3, embedding_dim=7)
+    assert with_choices(chosen, n_items) == chosen
 
 
 def test_each_epoch_and_each_choice_is_a_line(checkerboard):

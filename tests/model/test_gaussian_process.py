@@ -17,8 +17,6 @@ from movierec.model.gaussian_process import (
     USER_KERNEL,
     USER_NOISES,
     USER_POWERS,
-    Nodes,
-    Powers,
     Process,
     degree_power,
     fit_items,
@@ -30,6 +28,7 @@ from movierec.model.gaussian_process import (
     user_scorer,
 )
 from movierec.model.graph import Graph
+from movierec.model.kernels import Nodes, Powers
 from movierec.utils.linear_algebra import invert_spd_
 
 NO_POWERS = Powers(0.0, 0.0)

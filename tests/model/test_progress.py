@@ -14,7 +14,8 @@ def progress_of(start, *epochs):
     Its model has one weight: the number of the epoch.
     """
     model, measured = torch.nn.Linear(1, 1), [start, *(ndcg for ndcg, _ in epochs)]
-    progress = Progress(model, lambda: {"ndcg@20": np.array(measured.pop(0)), "recall@20": np.array([0.2, 0.6])})
+    measure = lambda: {"ndcg@20": np.array(measured.pop(0)), "recall@20": np.array([0.2, 0.6])}  # noqa: E731
+    progress = Progress(model, measure, model.state_dict)
     for number, (_, loss) in enumerate(epochs, 1):
         torch.nn.init.constant_(model.weight, number)
         progress.end_epoch([progress.step(loss, "")])

@@ -76,17 +76,16 @@ def plain_loss(h_user, h_item, items, weight):
 
 
 def plain_training(network, train, params):
-    """The mean loss of each epoch by torch's autograd and Adam, with the learning rate written out."""
+    """The mean loss of each epoch by torch's autograd and Adam, and the average of the user embeddings."""
     degree = torch.from_numpy(np.diff(train.indptr)).float()
     users = np.flatnonzero(degree)
-    steps = int(np.ceil(len(users) / params.batch_size))
-    optimizer = torch.optim.Adam(network.parameters(), weight_decay=params.weight_decay)
+    steps = max(int(np.ceil(len(users) / params.batch_size)), 6)
+    optimizer = torch.optim.Adam(network.parameters(), lr=params.lr, weight_decay=params.weight_decay)
     rng = np.random.default_rng(params.seed)
-    done, means = 0, []
+    means, passed = [], []
     for _ in range(params.epochs):
         losses = []
         for batch in np.array_split(rng.permutation(users), steps):
-            optimizer.param_groups[0]["lr"] = params.lr * (1 + np.cos(np.pi * done / (params.epochs * steps))) / 2
             h_user, h_item = network()
             weight = degree[batch] ** -params.user_weight_power
             loss = plain_loss(h_user[batch] / params.temperature, h_item, train[batch], weight)
@@ -94,13 +93,17 @@ def plain_training(network, train, params):
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-            done += 1
+            passed.append(network.user_embedding.detach().numpy().copy())
         means.append(np.mean(losses))
-    return means
+    share = np.ones(len(passed))  # of each step in the average, by its definition
+    for t in range(1, len(passed) + 1):
+        share[: t - 1] *= 1 - 10 / (t + 9)
+        share[t - 1] = 10 / (t + 9)
+    return means, np.tensordot(share, passed, axes=1)
 
 
-@pytest.mark.parametrize("batch_size", [7, 12, 100])  # of 24 users: four steps of six, two of twelve, one
-def test_training_is_adam_with_a_cosine_schedule(random_interactions, network_of, batch_size):
+@pytest.mark.parametrize("batch_size", [3, 12, 100])  # of 24 users: eight steps of three; six of four, twice
+def test_training_is_adam_with_an_average_of_the_parameters(random_interactions, network_of, batch_size):
     """The batches are of users, each weighted by a power of the degree."""
     dense = random_interactions(26, 15, density=0.3).toarray()
     dense[[4, 9]] = 0  # users without interactions are in no batch
@@ -108,10 +111,13 @@ def test_training_is_adam_with_a_cosine_schedule(random_interactions, network_of
     changes = {"temperature": 0.3, "user_weight_power": 0.5, "lr": 0.05, "weight_decay": 0.01}
     changes |= {"batch_size": batch_size, "epochs": 4, "patience": 4, "seed": 3}
     assert (np.diff(train.indptr) > 0).sum() == 24 and len(set(np.diff(train.indptr))) > 4
-    epochs = run(network_of(train), train, valid, **changes).epochs
+    params = PARAMS.model_copy(update=changes)
+    training = LightGCNTraining(network_of(train), train, valid, params)
+    epochs = training.run().epochs
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4]
-    expected = plain_training(network_of(train), train, PARAMS.model_copy(update=changes))
-    assert [epoch.loss for epoch in epochs] == pytest.approx(expected, rel=1e-4)
+    losses, average = plain_training(network_of(train), train, params)
+    assert [epoch.loss for epoch in epochs] == pytest.approx(losses, rel=1e-4)
+    np.testing.assert_allclose(training.average["user_embedding"], average, atol=1e-4)
 
 
 def test_patience_ends_the_training_and_every_epoch_is_reported(checkerboard, network_of):

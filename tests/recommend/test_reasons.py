@@ -12,8 +12,9 @@ from small_recommender import ITEM_IDS, USER_IDS, item_indices, small
 
 from movierec.interactions.graph_arrays import graph_arrays
 from movierec.interactions.history import Histories, Profiles
-from movierec.model.gaussian_process import Nodes, fit_items, fit_users, kernel_matrix
+from movierec.model.gaussian_process import fit_items, fit_users, kernel_matrix
 from movierec.model.graph import Graph
+from movierec.model.kernels import Nodes
 from movierec.model.lightgcn import fold_in
 from movierec.model.mixing import mixed_scorer
 from movierec.model.model import Model

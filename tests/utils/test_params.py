@@ -95,7 +95,7 @@ def test_every_param_has_a_description(name):
 def out_of_range(name):
     """Values just beyond the limits of a param, or of the items of a list."""
     allowed = schema_of(name)
-    limits = allowed.get("items", allowed)
+    limits = allowed.get("items", allowed.get("anyOf", [allowed])[0])
     ends = [limits[end] for end in ("exclusiveMinimum", "exclusiveMaximum") if end in limits]
     ends += [limits[end] + step for end, step in (("minimum", -1), ("maximum", 1)) if end in limits]
     return [[end] for end in ends] + [[1, 1], 1] if "items" in allowed else ends
@@ -112,7 +112,17 @@ def test_every_param_refuses_wrong_values_and_names_them(name):
 def test_every_number_has_its_limits():
     counts = {name: len(out_of_range(name)) for name in NAMES}
     texts = {name for name in NAMES if name.startswith("columns.")} | {"ties"}
-    texts |= {"dataset", "data_path", "split_strategy", "device", "softmax", "mask", "recommendations_as"}
+    texts |= {
+        "dataset",
+        "data_path",
+        "split_strategy",
+        "device",
+        "softmax",
+        "user_process",
+        "item_process",
+        "mask",
+        "recommendations_as",
+    }
     assert {name for name in NAMES if not counts[name]} == texts | {"only_genres", "not_genres", "only_years"}
     assert all(count != 1 for count in counts.values()), "a lower one and an upper one"
 
