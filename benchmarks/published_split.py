@@ -29,7 +29,6 @@ def main() -> None:
     args = _bench.parser(__doc__, "split", "mask", "set", "seeds").parse_args()
     params = _bench.bench_params(args.set)
     train, valid, test = read_split(args.split)
-    params = with_choices(params, train.shape[1])
     seeds = args.seeds or [params.seed]
     seen = train if args.mask == "train" else train + valid
     sizes = sizes_of(train, valid, test)
@@ -41,7 +40,7 @@ def main() -> None:
         seconds = round(time.perf_counter() - began, 3)
         return figures | {"valid": chosen(evaluate(scorer, train, train, valid, CUTOFFS)), "evaluate_seconds": seconds}
 
-    result = {"data": sizes, "mask": args.mask, "params": params.model_dump()}
+    result = {"data": sizes, "mask": args.mask, "params": with_choices(params, train.shape[1]).model_dump()}
     result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(train, valid, params, seed, measure))
     began = time.perf_counter()
     counts = popularity(train)

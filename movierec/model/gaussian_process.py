@@ -42,8 +42,8 @@ ITEM_KERNEL = Kernel(history_weight=2.5, graph_weight=1.0, scale_power=-0.35)
 # down-weighted; the others suit splits by time, where popularity matters more.
 USER_NOISES, USER_POWERS = (1.0, 3.0, 10.0, 30.0, 100.0), (Powers(-0.35, 0.0), Powers(0.0, 0.0), Powers(0.2, 0.0))
 ITEM_NOISES, ITEM_POWERS = (0.3, 1.0, 3.0, 10.0, 30.0), (Powers(-0.5, 0.4), Powers(0.0, 0.1))
-# Of processes over many nodes, which have fewer interactions each. All are tried.
-LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.1, 0.3, 1.0), (1.0, 3.0, 10.0)
+# Of processes over many nodes, which have fewer interactions each. All are tried, the powers with the first noise.
+LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.3, 0.1, 1.0), (3.0, 1.0, 10.0)
 LOCAL_ITEM_KERNELS = (ITEM_KERNEL._replace(history_weight=1.0), ITEM_KERNEL)
 LOCAL_ITEM_POWERS = (*ITEM_POWERS, Powers(0.0, 0.3))
 
@@ -128,7 +128,10 @@ def fit_local_process(
     noises: tuple[float, ...],
     powers: tuple[Powers, ...],
 ) -> LocalProcess:
-    """The process over many nodes with the kernel, the noise and the powers of the best quality on validation."""
+    """The process over many nodes with the kernel and the noise of the best quality on validation.
+
+    All powers are tried with the first kernel and noise, and the best are kept.
+    """
     best, best_quality = None, -np.inf
     for kernel in kernels:
         for noise, weights in zip(noises, regressions(nodes, kernel, noises), strict=True):
@@ -136,6 +139,7 @@ def fit_local_process(
                 process = LocalProcess(weights, choice, kernel, noise)
                 if (found := quality(process)) > best_quality:
                     best, best_quality = process, found
+            powers = (best.powers,) if best else powers
     assert best is not None
     return best
 
