@@ -35,7 +35,6 @@ SAMPLE = 2000  # validation users that choose the noise and powers of a Gaussian
 CHOOSERS = 10_000  # validation users that choose the epoch and the mix, at most about twice as many
 NODE_COST = 2**26  # of a regression on the nearest neighbours, in multiplications of an inverse: both take a second
 TEMPERATURE_SCALE, MANY_ITEMS = 1.4, 10_000  # see `with_choices`
-TRIED, TRIAL_EPOCHS = np.array([1.0, 0.75, 0.5625]), 12  # temperatures, times that of `with_choices`; for many items
 Say = Callable[[str], Any]
 
 
@@ -115,7 +114,6 @@ class Fitting:
         self, train: sp.csr_matrix, valid: sp.csr_matrix, params: Params, profiles: Profiles | None, *, say: Say
     ):
         self.train, self.params, self.profiles, self.say = train, with_choices(params, train.shape[1]), profiles, say
-        self.tries_temperatures = params.temperature is None and train.shape[1] > MANY_ITEMS
         self.valid, self.sample = sample_users(valid, train, CHOOSERS), sample_users(valid, train, SAMPLE)
 
     def graph_model(self, graph: Graph, checkpoint: Checkpoint) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -126,16 +124,9 @@ class Fitting:
         if group.leads:
             initial = spectral_embeddings(self.train, dim, params.seed)
         users, items = map(group.from_leader, initial)
-
-        def training(params: Params) -> LightGCNTraining:
-            network = LightGCN(graph, (users, items), params.n_layers).to(graph.device)
-            return LightGCNTraining(network, self.train, self.valid, params)
-
-        if self.tries_temperatures:
-            params = self._choose_temperature(lambda params: training(params).run().best.valid_ndcg)
-        whole = training(params)
-        progress = whole.run(self._report(params.epochs), checkpoint)
-        network: Any = whole.model
+        network = LightGCN(graph, (users, items), params.n_layers).to(graph.device)
+        training = LightGCNTraining(network, self.train, self.valid, params)
+        progress = training.run(self._report(params.epochs), checkpoint)
         best, start = progress.best, progress.start_ndcg
         self.say(f"graph: epoch {best.epoch}, validation NDCG@20 {best.valid_ndcg:.4f} ({start:.4f} untrained)")
         with torch.no_grad():
@@ -144,18 +135,6 @@ class Fitting:
         vectors = {"h_user": group.rows(h_user), "h_item": h_item.cpu(), "item_messages": item_messages}
         vectors["user_embedding"] = group.rows(network.user_embedding)
         return vectors, pd.DataFrame(progress.epochs).assign(component="graph")
-
-    def _choose_temperature(self, quality: Callable[[Params], float]) -> Params:
-        """The params with a lower temperature, for as long as that helps short trainings, whose quality is given."""
-        chosen, best = self.params, -np.inf
-        for temperature in (self.params.temperature or 0.0) * TRIED:
-            tried = self.params.model_copy(update={"temperature": round(float(temperature), 4), "epochs": TRIAL_EPOCHS})
-            ndcg = quality(tried)
-            self.say(f"temperature {temperature:.3g}: validation NDCG@20 {ndcg:.4f} after {TRIAL_EPOCHS} epochs")
-            if ndcg <= best:
-                break
-            chosen, best = tried, ndcg
-        return chosen.model_copy(update={"epochs": self.params.epochs})
 
     def processes(self, model: Model) -> Model:
         """Add the Gaussian processes that the params allow, and choose the mix."""

@@ -194,30 +194,3 @@ def test_freed_memory_is_used_again():
     out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     before, after = map(int, out.split())
     assert after < 1000 < before, "64 MB are 16,384 pages, unless the process has them already"
-
-
-def test_with_many_items_lower_temperatures_are_tried_for_as_long_as_they_help(checkerboard, monkeypatch):
-    lines, train = [], checkerboard[0]
-    auto = params_with(**SMALL | {"temperature": "auto"})
-    monkeypatch.setattr("movierec.model.fit.MANY_ITEMS", train.shape[1] - 1)
-    fitting = Fitting(*checkerboard, auto, None, say=lines.append)
-    assert fitting.tries_temperatures
-    assert not Fitting(*checkerboard, params_with(**SMALL), None, say=print).tries_temperatures, "it is given"
-    assert fitting.params.temperature == 0.47  # 1.4 / log 20
-    tried = []
-
-    def quality(params):
-        tried.append((params.temperature, params.epochs))
-        return {0.47: 0.2, 0.3525: 0.3, 0.2644: 0.1}[params.temperature]
-
-    assert fitting._choose_temperature(quality) == fitting.params.model_copy(update={"temperature": 0.3525})
-    assert tried == [(0.47, 12), (0.3525, 12), (0.2644, 12)]
-    assert lines[1] == "temperature 0.352: validation NDCG@20 0.3000 after 12 epochs"
-    assert fitting._choose_temperature(lambda params: params.temperature).temperature == 0.47, "the first helps most"
-
-
-def test_the_temperature_that_was_chosen_trains(checkerboard, monkeypatch):
-    monkeypatch.setattr("movierec.model.fit.MANY_ITEMS", 10)
-    lines = []
-    fit_small(*checkerboard, say=lines.append, temperature="auto")
-    assert [line.split(":")[0] for line in lines[:2]] == ["temperature 0.47", "temperature 0.352"]
