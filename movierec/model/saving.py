@@ -115,7 +115,7 @@ def _process_arrays(side: str, process: Process | LocalProcess) -> dict[str, Any
     arrays: dict[str, Any] = {f"{side}_powers": np.array(process.powers), f"{side}_kernel": np.array(process.kernel)}
     if isinstance(process, LocalProcess):
         csr = {f"{side}_weights.{part}": getattr(process.weights, part) for part in CSR}
-        return arrays | csr | {f"{side}_noise": process.noise}
+        return arrays | csr | {f"{side}_noise": np.array(process.noise)}
     return arrays | {f"{side}_inverse": lower_triangle(process.inverse)}
 
 

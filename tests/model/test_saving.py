@@ -32,9 +32,12 @@ def stored_in(checkerboard, graph_of, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["dense", "local", "none"])
-def test_a_stored_model_gives_the_same_scores(checkerboard, stored_in, kind):
+def test_a_stored_model_gives_the_same_scores(checkerboard, graph_of, stored_in, kind):
     model = fit_small(*checkerboard, user_process=kind, item_process=kind).model
     stored = stored_in(model)
+    unpack(
+        pack(model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS), "the arrays, before they are stored"
+    )
     assert [type(of) for of in (stored.model.users, stored.model.items)] == [type(model.users), type(model.items)]
     assert stored.model.mix == model.mix
     torch.testing.assert_close(stored.model.scorer()(EVERYONE), model.scorer()(EVERYONE), atol=1e-4, rtol=1e-4)
