@@ -31,7 +31,8 @@ from movierec.utils.errors import UserError
 from movierec.utils.params import NO_GPU, Params
 
 TREND_HALF_LIVES = (1.0, 5.0, 20.0)  # of recent popularity, in movies
-SAMPLE = 2000  # validation users that choose the noise and powers of a Gaussian process, approximately
+SAMPLE = 2500  # validation users that choose the noise and powers of a Gaussian process, approximately
+ITEM_STEP = 4  # of many items, every fourth one is enough for that
 CHOOSERS = 10_000  # validation users that choose the epoch and the mix, at most about twice as many
 NODE_COST = 2**26  # of a regression on the nearest neighbours, in multiplications of an inverse: both take a second
 TEMPERATURE_SCALE, MANY_ITEMS = 1.4, 10_000  # see `with_choices`
@@ -145,10 +146,12 @@ class Fitting:
         params, graph = self.params, model.graph
         if params.user_process != "none":
             dense = self._is_dense("users", params.user_process, graph.n_users)
-            model = model._replace(users=fit_users(graph, model.h_user, params.gender_weight, quality, dense=dense))
+            sample = None if dense else np.flatnonzero(np.diff(self.sample.indptr))
+            model = model._replace(users=fit_users(graph, model.h_user, params.gender_weight, quality, sample))
         if params.item_process != "none":
             dense = self._is_dense("movies", params.item_process, graph.n_items)
-            model = model._replace(items=fit_items(graph, model.h_item, params.genre_weight, quality, dense=dense))
+            sample = None if dense else np.arange(0, graph.n_items, ITEM_STEP)
+            model = model._replace(items=fit_items(graph, model.h_item, params.genre_weight, quality, sample))
         mix, ndcg = choose_mix(model.components(self.profiles), self.train, self.valid)
         self._say_mix({"graph": mix[0], "users": mix[1], "movies": mix[2]}, ndcg)
         return model._replace(mix=mix)

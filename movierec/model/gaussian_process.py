@@ -19,7 +19,8 @@ Over items, the inverse is used as in EASE, which is this formula with the linea
 Scores of items in the history are meaningless and must be masked. With many nodes, see `nearest_neighbors`.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,14 +39,17 @@ from movierec.utils.linear_algebra import invert_spd_
 CHUNK = 512  # rows at one time
 USER_KERNEL = Kernel(history_weight=3.0, graph_weight=1.0, scale_power=-0.2)
 ITEM_KERNEL = Kernel(history_weight=2.5, graph_weight=1.0, scale_power=-0.35)
+# Of nodes with few interactions each.
+SPARSE_USER_KERNEL = USER_KERNEL._replace(history_weight=2.0, graph_weight=2.0)
+SPARSE_ITEM_KERNEL = ITEM_KERNEL._replace(history_weight=1.0, graph_weight=3.0)
 # Chosen on validation: the noise rises while that helps. The first powers suit a random split, where active users are
 # down-weighted; the others suit splits by time, where popularity matters more.
 USER_NOISES, USER_POWERS = (1.0, 3.0, 10.0, 30.0, 100.0), (Powers(-0.35, 0.0), Powers(0.0, 0.0), Powers(0.2, 0.0))
 ITEM_NOISES, ITEM_POWERS = (0.3, 1.0, 3.0, 10.0, 30.0), (Powers(-0.5, 0.4), Powers(0.0, 0.1))
-# Of processes over many nodes, which have fewer interactions each. All are tried, the powers with the first noise.
-LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.3, 0.1, 1.0), (3.0, 1.0, 10.0)
-LOCAL_ITEM_KERNELS = (ITEM_KERNEL._replace(history_weight=1.0), ITEM_KERNEL)
-LOCAL_ITEM_POWERS = (*ITEM_POWERS, Powers(0.0, 0.3))
+FEW = 3000  # nodes, up to which an inverse takes a fraction of a second, so that more are tried
+# Of processes over many nodes. All are tried: the noises with the first powers, then the powers.
+LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.1, 0.3, 1.0), (1.0, 3.0, 10.0)
+LOCAL_ITEM_POWERS = (Powers(-0.5, 0.5), Powers(-0.5, 0.6), *ITEM_POWERS)
 
 
 class Process(NamedTuple):
@@ -89,86 +93,94 @@ def kernel_matrix(some: Nodes, nodes: Nodes, to_nodes: Sum, kernel: Kernel) -> T
 
 
 def fit_process(
-    matrix: Tensor,
-    kernel: Kernel,
+    matrix_of: Callable[[Kernel], Tensor],
+    kernels: Sequence[Kernel],
     quality: Callable[[Process], float],
-    *,
     noises: tuple[float, ...],
     powers: tuple[Powers, ...],
 ) -> Process:
-    """The inverse of K + noise I, with the noise and the powers of the best quality.
+    """The inverse of K + noise I, with the kernel, the noise and the powers of the best quality.
 
     Args:
-        matrix: K, (n, n).
-        kernel: its hyperparameters.
+        matrix_of: K of a kernel, (n, n).
+        kernels: all are tried.
         quality: on validation; more is better.
         noises: in rising order; the first that does not help ends the search.
-        powers: all are tried with the first noise, and the best is kept.
+        powers: all are tried with the first noise of a kernel, and the best is kept.
     """
-    best, best_quality = Process(matrix, powers[0], kernel), -np.inf
-    for noise in noises:
-        inverse = matrix.clone()
-        inverse.diagonal().add_(noise)
-        invert_spd_(inverse)
-        candidates = [Process(inverse, choice, kernel) for choice in powers]
-        qualities = [quality(candidate) for candidate in candidates]
-        if max(qualities) <= best_quality:
-            break
-        best_quality = max(qualities)
-        best = candidates[qualities.index(best_quality)]
-        powers = (best.powers,)
-    return best
+    found: list[tuple[float, Process]] = []  # the best of each kernel
+    for kernel in kernels:
+        matrix, candidates, best_quality = matrix_of(kernel), powers, -np.inf
+        for noise in noises:
+            inverse = matrix.clone()
+            inverse.diagonal().add_(noise)
+            invert_spd_(inverse)
+            processes = [Process(inverse, choice, kernel) for choice in candidates]
+            qualities = [quality(process) for process in processes]
+            if max(qualities) <= best_quality:
+                break
+            best_quality = max(qualities)
+            best = processes[qualities.index(best_quality)]
+            candidates = (best.powers,)
+        found.append((best_quality, best))
+    return max(found, key=lambda of: of[0])[1]
 
 
 def fit_local_process(
     nodes: Nodes,
-    kernels: tuple[Kernel, ...],
+    kernel: Kernel,
     quality: Callable[[LocalProcess], float],
-    *,
     noises: tuple[float, ...],
     powers: tuple[Powers, ...],
+    sample: np.ndarray,
 ) -> LocalProcess:
-    """The process over many nodes with the kernel and the noise of the best quality on validation.
+    """The process over many nodes, with the noise and the powers of the best quality on validation.
 
-    All powers are tried with the first kernel and noise, and the best are kept.
+    The regressions of a sample of the nodes, (n_sample,), choose the noise.
     """
-    best, best_quality = None, -np.inf
-    for kernel in kernels:
-        for noise, weights in zip(noises, regressions(nodes, kernel, noises), strict=True):
-            for choice in powers:
-                process = LocalProcess(weights, choice, kernel, noise)
-                if (found := quality(process)) > best_quality:
-                    best, best_quality = process, found
-            powers = (best.powers,) if best else powers
-    assert best is not None
-    return best
+    sampled = zip(regressions(nodes, kernel, noises, sample), noises, strict=True)
+    noise = max((LocalProcess(weights, powers[0], kernel, noise) for weights, noise in sampled), key=quality).noise
+    (weights,) = regressions(nodes, kernel, (noise,))
+    return max((LocalProcess(weights, choice, kernel, noise) for choice in powers), key=quality)
 
 
 def fit_users(
-    graph: Graph, h_user: Tensor, gender_weight: float, quality: Callable[[Scorer], float], *, dense: bool = True
+    graph: Graph,
+    h_user: Tensor,
+    gender_weight: float,
+    quality: Callable[[Scorer], float],
+    sample: np.ndarray | None = None,
 ) -> Process | LocalProcess:
-    """The process over users; see `fit_process`. `quality` is of scores; without `dense`, it is one over many nodes."""
-    kernel = USER_KERNEL._replace(feature_weight=gender_weight)
+    """The process over users, with the kernel, noise and powers of the best `quality` of scores.
+
+    `sample`, (n,), are the users whose scores `quality` takes, for a process over many nodes; None for a dense one.
+    """
+    kernels = [of._replace(feature_weight=gender_weight) for of in (USER_KERNEL, SPARSE_USER_KERNEL)]
     users = Nodes(graph.matrix, h_user, graph.user_gender)
     scored = lambda process: quality(user_scorer(graph, process))  # noqa: E731
-    if not dense:
-        return fit_local_process(users, (kernel,), scored, noises=LOCAL_USER_NOISES, powers=USER_POWERS)
-    matrix = kernel_matrix(users, users, graph.to_users, kernel)
-    return fit_process(matrix, kernel, scored, noises=USER_NOISES, powers=USER_POWERS)
+    if sample is not None:
+        return fit_local_process(users, kernels[-1], scored, LOCAL_USER_NOISES, USER_POWERS, sample)
+    few = len(h_user) <= FEW
+    matrix_of = functools.partial(kernel_matrix, users, users, graph.to_users)
+    return fit_process(matrix_of, kernels[: 1 + few], scored, (0.3,) * few + USER_NOISES, USER_POWERS)
 
 
 def fit_items(
-    graph: Graph, h_item: Tensor, genre_weight: float, quality: Callable[[Scorer], float], *, dense: bool = True
+    graph: Graph,
+    h_item: Tensor,
+    genre_weight: float,
+    quality: Callable[[Scorer], float],
+    sample: np.ndarray | None = None,
 ) -> Process | LocalProcess:
-    """The process over items; as `fit_users`."""
+    """The process over items; as `fit_users`. The `sample` is of items, some of all."""
+    kernels = [of._replace(feature_weight=genre_weight) for of in (ITEM_KERNEL, SPARSE_ITEM_KERNEL)]
     items = Nodes(graph.matrix.T.tocsr(), h_item, graph.item_genres)
     scored = lambda process: quality(item_scorer(graph, process))  # noqa: E731
-    if not dense:
-        kernels = tuple(kernel._replace(feature_weight=genre_weight) for kernel in LOCAL_ITEM_KERNELS)
-        return fit_local_process(items, kernels, scored, noises=LOCAL_ITEM_NOISES, powers=LOCAL_ITEM_POWERS)
-    kernel = ITEM_KERNEL._replace(feature_weight=genre_weight)
-    matrix = kernel_matrix(items, items, graph.to_items, kernel)
-    return fit_process(matrix, kernel, scored, noises=ITEM_NOISES, powers=ITEM_POWERS)
+    if sample is not None:
+        return fit_local_process(items, kernels[-1], scored, LOCAL_ITEM_NOISES, LOCAL_ITEM_POWERS, sample)
+    few = len(h_item) <= FEW
+    matrix_of = functools.partial(kernel_matrix, items, items, graph.to_items)
+    return fit_process(matrix_of, kernels[: 1 + few], scored, ITEM_NOISES, ITEM_POWERS)
 
 
 def trained_messages(graph: Graph, process: Process | LocalProcess, users: np.ndarray) -> Tensor:

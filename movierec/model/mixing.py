@@ -50,8 +50,11 @@ def mixed_scorer(scorers: tuple[Scorer | None, ...], weights: Weights) -> Scorer
 
 def mix_quality(
     scorers: tuple[Scorer | None, ...], candidates: tuple[Weights, ...], train: sp.csr_matrix, valid: sp.csr_matrix
-) -> dict[Weights, float]:
-    """Validation NDCG@20 of the candidate weights whose models are there; each model scores each user once."""
+) -> dict[Weights, np.ndarray]:
+    """Each user's validation NDCG@20 by the candidate weights whose models are there, (n,) each.
+
+    Each model scores each user once.
+    """
     candidates = tuple(w for w in candidates if all(of or not share for of, share in zip(scorers, w, strict=True)))
     users = rankable_users(valid, train)
     ranked = {weights: np.empty((len(users), 20), np.int32) for weights in candidates}
@@ -63,27 +66,47 @@ def mix_quality(
             mixed: Any = sum(share * of for share, of in zip(weights, scores, strict=True) if share)
             ranked[weights][at] = best_unseen(mixed, train[batch], 20)[0]
     relevant = valid[users]
-    return {weights: float(user_metrics(of, relevant, [20])["ndcg@20"].mean()) for weights, of in ranked.items()}
+    return {weights: user_metrics(of, relevant, [20])["ndcg@20"] for weights, of in ranked.items()}
 
 
 def choose_mix(scorers: tuple[Scorer | None, ...], train: sp.csr_matrix, valid: sp.csr_matrix) -> tuple[Weights, float]:
-    """The best weights of the graph model and the two Gaussian processes, and their validation NDCG@20."""
+    """The weights of the graph model and the two Gaussian processes, and their validation NDCG@20; see `most_even`."""
     ndcg = mix_quality(scorers, MIXES if all(scorers) else MIXES + MIXES_OF_TWO, train, valid)
-    best = max(ndcg, key=ndcg.__getitem__)
-    return best, ndcg[best]
+    weights = most_even(ndcg)
+    return weights, float(ndcg[weights].mean())
+
+
+def most_even(ndcg: dict[Weights, np.ndarray]) -> Weights:
+    """The most even mix of those within a standard error of the best one; ndcg is each user's, (n,) by mix.
+
+    An average of models depends the least on what is particular to validation. The rule is the one-standard-error rule
+    of Breiman et al. (1984, sec. 3.4.3), with the error of the difference over users; equally even mixes go by NDCG.
+    """
+    means = _means(ndcg)
+    top = max(means, key=means.__getitem__)
+
+    def is_near(weights: Weights) -> bool:
+        worse = ndcg[top] - ndcg[weights]
+        return bool(worse.mean() <= worse.std() / np.sqrt(len(worse)))
+
+    return min(filter(is_near, means), key=lambda weights: (max(weights), -means[weights]))
 
 
 def choose_shares(scorers: tuple[Scorer, ...], train: sp.csr_matrix, valid: sp.csr_matrix) -> tuple[Weights, float]:
     """The best weights of long-term preference, the next-movie model, and one of the trends, and their NDCG@20."""
     n_trends = len(scorers) - 2
     without_trend = tuple((1 - share, share, *(0.0,) * n_trends) for share in NEXT_SHARES)
-    ndcg = mix_quality(scorers, without_trend, train, valid)
+    ndcg = _means(mix_quality(scorers, without_trend, train, valid))
     base = max(ndcg, key=ndcg.__getitem__)
     with_trend = []
     for which in range(n_trends):
         for share in TREND_SHARES:
             of_trends = (share if other == which else 0.0 for other in range(n_trends))
             with_trend.append((*((1 - share) * weight for weight in base[:2]), *of_trends))
-    ndcg |= mix_quality(scorers, tuple(with_trend), train, valid)
+    ndcg |= _means(mix_quality(scorers, tuple(with_trend), train, valid))
     best = max(ndcg, key=ndcg.__getitem__)
     return best, ndcg[best]
+
+
+def _means(of_users: dict[Weights, np.ndarray]) -> dict[Weights, float]:
+    return {weights: float(values.mean()) for weights, values in of_users.items()}

@@ -63,14 +63,22 @@ def solve(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def regressions(
-    nodes: Nodes, kernel: Kernel, noises: tuple[float, ...], n_neighbors: int = NEIGHBORS, candidates: int = CANDIDATES
+    nodes: Nodes,
+    kernel: Kernel,
+    noises: tuple[float, ...],
+    of: np.ndarray | None = None,
+    *,
+    n_neighbors: int = NEIGHBORS,
+    candidates: int = CANDIDATES,
 ) -> list[sp.csr_matrix]:
-    """W for each noise, (n, n) float32 with k weights in each row."""
+    """W for each noise, (n, n) float32, with k weights in the rows of some nodes, (n_some,) in order; None for all."""
     unit, n = UnitNodes(nodes, kernel.scale_power), len(nodes.h)
+    of = np.arange(n) if of is None else of
     k, candidates = min(n_neighbors, n - 1), min(candidates, n)
-    neighbors = np.empty((n, k), np.int32)
-    weights = np.empty((len(noises), n, k), np.float32)
-    for block in blocks(nodes.h):
+    neighbors = np.empty((len(of), k), np.int32)
+    weights = np.empty((len(noises), len(of), k), np.float32)
+    for rows in blocks(nodes.h[torch.from_numpy(of)]):
+        block = of[rows]
         members = torch.from_numpy(block)
         similarity = (SHARPNESS * (nodes.h @ nodes.h[members].T - 1)).exp_().sum(dim=1)
         similarity[members] = torch.inf
@@ -79,14 +87,15 @@ def regressions(
         matrix = unit.kernel_matrix(chosen, kernel)
         similar = matrix[: len(block)].clone().fill_diagonal_(-torch.inf)
         right, index = torch.topk(similar, k, dim=1)  # (b, k)
-        neighbors[block] = chosen[index.numpy()]
+        neighbors[rows] = chosen[index.numpy()]
         among = matrix[index.unsqueeze(2), index.unsqueeze(1)]  # (b, k, k)
         for number, noise in enumerate(noises):
             noisy = among.clone()
             noisy.diagonal(dim1=1, dim2=2).add_(noise)
-            weights[number, block] = solve(noisy.numpy(), right.numpy())
+            weights[number, rows] = solve(noisy.numpy(), right.numpy())
     order = np.argsort(neighbors, axis=1)
-    indices, indptr = np.take_along_axis(neighbors, order, axis=1).ravel(), np.arange(0, n * k + 1, k)
+    indptr = np.concatenate([[0], np.cumsum(np.isin(np.arange(n), of) * k)])
+    indices = np.take_along_axis(neighbors, order, axis=1).ravel()
     in_order = (np.take_along_axis(of, order, axis=1).ravel() for of in weights)
     return [sp.csr_matrix((of, indices, indptr), shape=(n, n)) for of in in_order]
 

@@ -12,6 +12,7 @@ from movierec.utils.errors import UserError
 
 SELECTED_BY = "ndcg@20"  # the validation metric that selects the epoch
 MEASURED = (SELECTED_BY, "recall@20")  # on validation, after each epoch
+GAIN = 0.005  # of validation NDCG@20, relative: less of it is not worth the time of `patience` epochs
 
 
 class Epoch(NamedTuple):
@@ -47,9 +48,10 @@ class Progress:
         return max(self.epochs, key=lambda epoch: epoch.valid_ndcg)
 
     def finished(self, epochs: int, patience: int) -> bool:
-        """Whether all epochs are done, or the last `patience` ones were not better than the best."""
+        """Whether all epochs are done, or the last `patience` ones raised the best NDCG@20 by less than `GAIN`."""
         n = len(self.epochs)
-        return n >= epochs or (n > 0 and n - self.best.epoch >= patience)
+        before = [epoch.valid_ndcg for epoch in self.epochs[: max(n - patience, 0)]]
+        return n >= epochs or (bool(before) and self.best.valid_ndcg <= max(before) * (1 + GAIN))
 
     def step(self, loss: float, advice: str) -> float:
         """Record the loss of a step; a UserError that ends with the advice if it is not finite."""

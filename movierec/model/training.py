@@ -33,7 +33,7 @@ class Training(abc.ABC):
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None  # of the learning rate, by step
     rng: np.random.Generator
     epochs: int
-    patience: int  # epochs without an improvement on validation, after which training stops
+    patience: int  # epochs with too little gain on validation, after which training stops
     advice: str  # the end of the message about a training that fails
     group: Group = ALONE
     average: dict[str, Tensor]  # of the parameters, by name; empty where it is not taken

@@ -88,7 +88,7 @@ def test_the_graph_model_ends_as_if_never_killed(train_graph, tmp_path, killed, 
 
 def test_a_training_without_patience_left_stays_finished(train_graph, tmp_path):
     """Killed after the last epoch, before the model was stored: no epoch may follow."""
-    checkpoint, limits = Checkpoint(tmp_path / "c.npz", 1), {"patience": 1, "epochs": 50}
+    checkpoint, limits = Checkpoint(tmp_path / "c.npz", 1), {"patience": 2, "epochs": 50}
     whole = train_graph(checkpoint, **limits)
     assert len(whole[1]) < 50
     assert_same(train_graph(checkpoint, killed_after(len(whole[1])), **limits), whole)

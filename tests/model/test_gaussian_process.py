@@ -164,6 +164,10 @@ def test_item_scores_of_any_history_are_weighted_by_degrees(random_interactions,
     torch.testing.assert_close(item_scorer(graph, process)(np.arange(40)), of_training, atol=1e-5, rtol=1e-5)
 
 
+def no_similarity(kernel):
+    return torch.zeros(3, 3)
+
+
 def test_the_noise_rises_while_it_helps_and_the_best_powers_are_kept():
     tried = []
 
@@ -173,7 +177,7 @@ def test_the_noise_rises_while_it_helps_and_the_best_powers_are_kept():
         return {1.0: 0.5, 2.0: 0.7, 4.0: 0.6}[noise] + 0.1 * process.powers.target
 
     powers = (NO_POWERS, Powers(1.0, 0.0))
-    best = fit_process(torch.zeros(3, 3), USER_KERNEL, quality, noises=(1.0, 2.0, 4.0, 8.0), powers=powers)
+    best = fit_process(no_similarity, [USER_KERNEL], quality, noises=(1.0, 2.0, 4.0, 8.0), powers=powers)
     assert tried == [(1.0, 0.0), (1.0, 1.0), (2.0, 1.0), (4.0, 1.0)]
     assert best.powers == Powers(1.0, 0.0) and best.inverse[0, 0].item() == pytest.approx(1 / 2)
 
@@ -186,9 +190,22 @@ def test_of_equal_qualities_the_first_is_kept_and_ends_the_search():
         return 0.0
 
     powers = (NO_POWERS, Powers(1.0, 0.0))
-    best = fit_process(torch.zeros(3, 3), USER_KERNEL, quality, noises=(1.0, 2.0, 4.0), powers=powers)
+    best = fit_process(no_similarity, [USER_KERNEL], quality, noises=(1.0, 2.0, 4.0), powers=powers)
     assert tried == [(1.0, 0.0), (1.0, 1.0), (2.0, 0.0)]
     assert best.powers == NO_POWERS and best.inverse[0, 0].item() == pytest.approx(1)
+
+
+def test_each_kernel_has_its_own_search_and_the_best_is_kept():
+    tried = []
+
+    def quality(process):
+        noise = round(1 / process.inverse[0, 0].item(), 3)
+        tried.append((process.kernel, noise))
+        return {(USER_KERNEL, 1.0): 0.4, (ITEM_KERNEL, 1.0): 0.3, (ITEM_KERNEL, 2.0): 0.5}.get(tried[-1], 0.0)
+
+    best = fit_process(no_similarity, [USER_KERNEL, ITEM_KERNEL], quality, noises=(1.0, 2.0, 4.0), powers=(NO_POWERS,))
+    assert tried == [(USER_KERNEL, 1.0), (USER_KERNEL, 2.0), *((ITEM_KERNEL, noise) for noise in (1.0, 2.0, 4.0))]
+    assert best.kernel == ITEM_KERNEL and best.inverse[0, 0].item() == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize("side", ["users", "items"])
@@ -196,7 +213,7 @@ def test_a_side_is_fitted_with_its_features_by_the_quality_of_its_scores(train, 
     genders, genres = np.eye(2, dtype=np.int8)[np.arange(30) % 2], np.eye(4, dtype=np.int8)[np.arange(20) % 4]
     graph, scores = Graph(graph_arrays(train, genders, genres)), []
     fit, scorer, kernel, noises, powers, rows, features = {
-        "users": (fit_users, user_scorer, USER_KERNEL, USER_NOISES, USER_POWERS, train, genders),
+        "users": (fit_users, user_scorer, USER_KERNEL, (0.3, *USER_NOISES), USER_POWERS, train, genders),
         "items": (fit_items, item_scorer, ITEM_KERNEL, ITEM_NOISES, ITEM_POWERS, train.T, genres),
     }[side]
 

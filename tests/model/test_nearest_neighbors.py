@@ -6,7 +6,11 @@ import torch
 
 from movierec.model.gaussian_process import (
     ITEM_KERNEL,
+    LOCAL_ITEM_NOISES,
+    LOCAL_ITEM_POWERS,
+    LOCAL_USER_NOISES,
     USER_KERNEL,
+    USER_POWERS,
     Process,
     fit_items,
     fit_users,
@@ -99,7 +103,8 @@ def test_user_scores_rank_as_those_of_the_dense_process(train, users, graph_of, 
     graph = Graph(graph_of(train)._replace(user_gender=users.features))
     matrix = kernel_matrix(users, users, graph.to_users, KERNEL)
     dense = Process(inverse_of(matrix), POWERS, KERNEL)
-    local = LocalProcess(regressions(users, KERNEL, (NOISE,), 100, 100)[0], POWERS, KERNEL, NOISE)
+    (weights,) = regressions(users, KERNEL, (NOISE,), n_neighbors=100, candidates=100)
+    local = LocalProcess(weights, POWERS, KERNEL, NOISE)
     everyone, unseen = np.arange(90), train.toarray() == 0
     of_dense = user_scorer(graph, dense)(everyone) / dense.inverse.diagonal().unsqueeze(1)
     np.testing.assert_allclose(user_scorer(graph, local)(everyone)[unseen], of_dense[unseen], atol=1e-4)
@@ -118,7 +123,8 @@ def test_user_scores_rank_as_those_of_the_dense_process(train, users, graph_of, 
 def test_item_scores_are_those_of_the_dense_process(train, graph_of, random_interactions):
     graph, items = Graph(graph_of(train)), Nodes(train.T.tocsr(), unit_vectors(70), np.zeros((70, 2), np.int8))
     dense = Process(inverse_of(kernel_matrix(items, items, graph.to_items, ITEM_KERNEL)), POWERS, ITEM_KERNEL)
-    local = LocalProcess(regressions(items, ITEM_KERNEL, (NOISE,), 100, 100)[0], POWERS, ITEM_KERNEL, NOISE)
+    (weights,) = regressions(items, ITEM_KERNEL, (NOISE,), n_neighbors=100, candidates=100)
+    local = LocalProcess(weights, POWERS, ITEM_KERNEL, NOISE)
     rows = random_interactions(3, 70, seed=1)
     for histories in (None, rows):
         history = (train if histories is None else rows).toarray()[:3]
@@ -131,15 +137,28 @@ def test_item_scores_are_those_of_the_dense_process(train, graph_of, random_inte
     np.testing.assert_allclose(ours[other], theirs[other], atol=1e-5)
 
 
-@pytest.mark.parametrize(("fit", "scorer"), [(fit_users, user_scorer), (fit_items, item_scorer)])
-def test_the_noise_kernel_and_powers_of_the_best_scores_are_kept(train, graph_of, fit, scorer):
+def test_the_weights_of_some_nodes_are_those_rows_of_all(users):
+    some, (noise, *others) = np.array([3, 4, 40, 88]), (0.2, 1.5)
+    whole = regressions(users, KERNEL, (noise, *others), candidates=90)
+    for of_all, found in zip(whole, regressions(users, KERNEL, (noise, *others), some, candidates=90), strict=True):
+        assert np.flatnonzero(np.diff(found.indptr)).tolist() == some.tolist()
+        np.testing.assert_allclose(found[some].toarray(), of_all[some].toarray(), atol=1e-6)
+
+
+@pytest.mark.parametrize("best", [0, 1, 2])
+@pytest.mark.parametrize("fit", [fit_users, fit_items])
+def test_a_sample_chooses_the_noise_and_all_nodes_the_powers(train, graph_of, fit, best):
     graph, tried = Graph(graph_of(train)), []
+    n, scorer = (90, user_scorer) if fit is fit_users else (70, item_scorer)
+    noises, powers = (LOCAL_USER_NOISES, USER_POWERS) if fit is fit_users else (LOCAL_ITEM_NOISES, LOCAL_ITEM_POWERS)
 
-    def quality(of):
-        tried.append((float(of(np.arange(5)).std()), of))
-        return tried[-1][0]
+    def quality(scores):
+        tried.append(scores(np.arange(5)))
+        return float(len(tried) in (best + 1, len(noises) + best + 1))  # a noise, then powers
 
-    found = fit(graph, unit_vectors(graph.n_users if fit is fit_users else graph.n_items), 0.0, quality, dense=False)
-    assert len(tried) == (3 + 2 if fit is fit_users else 3 + 5), "the powers with the first noise of the first kernel"
-    best = max(tried, key=lambda of: of[0])[1]
-    assert isinstance(found, LocalProcess) and torch.equal(scorer(graph, found)(np.arange(5)), best(np.arange(5)))
+    h, sample = unit_vectors(n), np.arange(0, n, 2)
+    found = fit(graph, h, 0.0, quality, sample)
+    assert isinstance(found, LocalProcess) and len(tried) == len(noises) + len(powers)
+    assert (found.noise, found.powers) == (noises[best], powers[best])
+    assert (np.diff(found.weights.indptr) == n - 1).all()
+    assert torch.equal(scorer(graph, found)(np.arange(5)), tried[len(noises) + best])

@@ -43,6 +43,13 @@ def test_training_is_finished_after_all_epochs_or_without_patience():
     assert not progress_of([0.2, 0.2]).finished(epochs=1, patience=1), "before the first epoch"
 
 
+@pytest.mark.parametrize(("last", "finished"), [(0.4019, True), (0.4021, False)])
+def test_a_gain_of_less_than_half_a_percent_uses_up_the_patience(last, finished):
+    progress = progress_of([0.2, 0.2], ([0.4, 0.4], 5.0), ([0.39, 0.39], 4.0), ([last, last], 3.0))
+    assert progress.finished(epochs=9, patience=2) == finished
+    assert not progress.finished(epochs=9, patience=3), "there is no earlier epoch"
+
+
 @pytest.mark.parametrize("loss", [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_ends_with_the_advice(loss):
     progress = progress_of([0.2, 0.2], ([0.3, 0.3], 5.0))
