@@ -150,9 +150,7 @@ class Params(Section):
     batch_size: int = _param("most users per step", ge=1, le=10**9)
     epoch_steps: int = _param("most steps per epoch; with more users, batches are larger", ge=1, le=10**6)
     epochs: int = _param("most epochs, of `epoch_steps` steps or fewer", ge=1, le=10**5)
-    patience: int = _param(
-        "stop after this many epochs that raise validation NDCG@20 by less than half a percent", ge=1, le=10**5
-    )
+    patience: int = _param("stop after this many epochs that gain less than .5 % in validation NDCG@20", ge=1, le=10**5)
     softmax: Literal["auto", "exact", "sampled"] = _param("over all movies, over a sample of them, or the cheaper one")
     negatives: int = _param("sampled movies in the softmax, approximately", ge=1, le=10**8)
     processes: int = _param("processes that train together on this machine", ge=1, le=1024)

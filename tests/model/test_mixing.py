@@ -83,7 +83,8 @@ def test_the_quality_of_a_mix_is_its_evaluation(parts):
 def test_the_most_even_mix_within_a_standard_error_of_the_best_is_chosen():
     graph, items, two, even = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.7, 0.3, 0.0), (0.3, 0.3, 0.4)
     best = np.array([0.2, 0.4, 0.6, 0.8])
-    within, beyond = best + [-0.1, 0.1, -0.1, 0.0], best + [-0.1, -0.1, 0.1, -0.1]  # errors .041 of .025, .043 of .05
+    within = best + np.array([-0.1, 0.1, -0.1, 0.0])  # worse by .025, with a standard error of .041
+    beyond = best + np.array([-0.1, -0.1, 0.1, -0.1])  # by .05, of .043
     assert most_even({graph: best, two: within, even: beyond}) == two
     assert most_even({graph: best, even: within, two: within}) == even
     assert most_even({graph: within, items: best}) == items, "equally even"
