@@ -7,7 +7,7 @@ import _stage
 from movierec.datasets.releases import title_of
 from movierec.evaluation.curves import all_curves
 from movierec.evaluation.groups import group_tables
-from movierec.evaluation.measure import K, at_cutoffs, at_test, at_valid, measure, summary, uncertainty
+from movierec.evaluation.measure import K, at_cutoffs, at_test, at_valid, measure, summary, uncertainty, verdict
 from movierec.evaluation.model_card import Facts, model_card
 from movierec.interactions.features import gender_features, genre_features
 from movierec.interactions.matrix import TEMPORAL, Split, item_degrees, to_csr
@@ -30,6 +30,7 @@ def main() -> None:
         write_metrics(table, Path(f"metrics/{part}"))
         for name, ndcg in table[f"ndcg@{K}"].items():
             print(f"{part:5}  {name:12}  NDCG@{K} {ndcg:.4f}  Recall@{K} {table[f'recall@{K}'][name]:.4f}")
+    print(verdict(metrics["valid"][f"ndcg@{K}"]))
     write_json(at_cutoffs(evaluations, params.cutoffs), Path("metrics/every_cutoff.json"))
     groups = group_tables(on_test, split.train, gender=gender, genres=genres)
     curves = all_curves(read_csv(Path("models/epochs.csv")), evaluations["valid"], on_test, item_degrees(split.train))

@@ -200,6 +200,30 @@ def of_split(name: str) -> dict[str, dict[str, Any]]:
     return {model: of for model, of in models.items() if of}
 
 
+SPLITS = {"published_ml1m": "MovieLens 1M", "published_lastfm": "LastFM", "published_gowalla": "Gowalla"}
+
+
+@made
+def data_sets() -> str:
+    """Test NDCG@20 on all data sets: measured models, published ones, and the truth where it is known."""
+    columns = [OURS, "EASE", "item-kNN", "LightGCN", "LightGCN++", "popularity", "the truth"]
+    of_data = []
+    for name, data in SPLITS.items():
+        published = {row["model"]: row.get("ndcg@20") for row in read(PUBLISHED)[name]["rows"]}
+        ndcg = published | {model: of["ndcg@20"] for model, of in of_split(name).items()}
+        counts = [bench(name)["data"][of] for of in ("users", "items", "train")]
+        of_data.append((data, counts, ndcg, bench(name)["model"]["fit_seconds"]))
+    for of in sizes():
+        ndcg = {MODELS.get(model, model): value for model, value in of["ndcg@20"].items()}
+        counts = [of[key] for key in ("users", "movies", "liked")]
+        of_data.append((f"synthetic, {of['interactions'] / 1e6:g} M", counts, ndcg, of["stages"]["train"]["seconds"]))
+    rows = (
+        (data, *(f"{count:,}" for count in counts), *(four(ndcg.get(model)) for model in columns), seconds(fit))
+        for data, counts, ndcg, fit in of_data
+    )
+    return markdown(("data", "users", "items", "interactions", *columns, "fit, s"), rows)
+
+
 @made
 def published_ml1m() -> str:
     """The published split of MovieLens 1M."""

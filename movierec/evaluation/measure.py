@@ -132,3 +132,11 @@ def at_cutoffs(evaluations: dict[str, Evaluation], cutoffs: list[int]) -> dict[s
         return {model: {name: means[name] for name in names} for model, means in evaluation.means.items()}
 
     return {part: chosen(of) for part, of in evaluations.items()}
+
+
+def verdict(ndcg: dict[str, float]) -> str:
+    """A sentence on whether a baseline is ahead of `model`, from NDCG@20 on validation by model."""
+    ahead = sorted((name for name, of in ndcg.items() if of > ndcg["model"]), key=ndcg.__getitem__, reverse=True)
+    if not ahead:
+        return "On validation, the model is ahead of all baselines."
+    return f"On validation, the model is behind {' and '.join(ahead)}: on these data, prefer the simpler one."

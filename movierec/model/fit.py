@@ -31,7 +31,7 @@ from movierec.utils.errors import UserError
 from movierec.utils.params import NO_GPU, Params
 
 TREND_HALF_LIVES = (1.0, 5.0, 20.0)  # of recent popularity, in movies
-SAMPLE = 2500  # validation users that choose the noise and powers of a Gaussian process, approximately
+SAMPLE = 4000  # validation users that choose the noise and powers of a Gaussian process, approximately
 ITEM_STEP = 4  # of many items, every fourth one is enough for that
 CHOOSERS = 10_000  # validation users that choose the epoch and the mix, at most about twice as many
 NODE_COST = 2**26  # of a regression on the nearest neighbours, in multiplications of an inverse: both take a second

@@ -6,7 +6,17 @@ import scipy.sparse as sp
 from small_evaluation import GENRES, N_ITEMS, N_USERS, small
 
 from movierec.evaluation.beyond_accuracy import diversity, gini, novelty, popularity_lift, times_recommended
-from movierec.evaluation.measure import K, at_cutoffs, at_test, at_valid, ground_truth, measure, summary, uncertainty
+from movierec.evaluation.measure import (
+    K,
+    at_cutoffs,
+    at_test,
+    at_valid,
+    ground_truth,
+    measure,
+    summary,
+    uncertainty,
+    verdict,
+)
 from movierec.interactions.matrix import Split, item_degrees
 from movierec.ranking.metrics import DEPTH, METRICS
 from movierec.ranking.topk import MOMENTS, evaluate, top_k
@@ -146,3 +156,9 @@ def test_metrics_at_chosen_cutoffs_are_those_of_the_evaluation():
     means = evaluation.means
     assert table == {"test": {model: {name: means[model][name] for name in names} for model in ("model", "random")}}
     assert list(table["test"]["model"]) == names
+
+
+def test_a_model_behind_a_baseline_is_said():
+    ndcg = {"model": 0.3, "EASE": 0.31, "item-kNN": 0.32, "popularity": 0.1}
+    assert "behind item-kNN and EASE: " in verdict(ndcg)
+    assert verdict(ndcg | {"model": 0.32}) == "On validation, the model is ahead of all baselines."
