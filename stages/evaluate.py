@@ -16,8 +16,7 @@ from movierec.utils.storage import read_csv, read_rankings, read_table, write_cs
 
 def main() -> None:
     params = _stage.params()
-    user_ids, item_ids = _stage.read_ids()
-    tables = Split(*_stage.read_parts(*Split._fields))
+    (user_ids, item_ids), tables = _stage.read_ids(), Split(*_stage.read_parts(*Split._fields))
     split = Split(*(to_csr(part, len(user_ids), len(item_ids)) for part in tables))
     genres = genre_features(read_table(Path("data/clean/movies.parquet")), item_ids)
     rankings = read_rankings(Path("data/rankings/model.npz")) | read_rankings(Path("data/rankings/baselines.npz"))

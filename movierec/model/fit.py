@@ -147,11 +147,11 @@ class Fitting:
         if params.user_process != "none":
             dense = self._is_dense("users", params.user_process, graph.n_users)
             sample = None if dense else np.flatnonzero(np.diff(self.sample.indptr))
-            model = model._replace(users=fit_users(graph, model.h_user, params.gender_weight, quality, sample))
+            model = model._replace(users=fit_users(graph, model.h_user, params.gender_weight, quality, sample=sample))
         if params.item_process != "none":
             dense = self._is_dense("movies", params.item_process, graph.n_items)
             sample = None if dense else np.arange(0, graph.n_items, ITEM_STEP)
-            model = model._replace(items=fit_items(graph, model.h_item, params.genre_weight, quality, sample))
+            model = model._replace(items=fit_items(graph, model.h_item, params.genre_weight, quality, sample=sample))
         mix, ndcg = choose_mix(model.components(self.profiles), self.train, self.valid)
         self._say_mix({"graph": mix[0], "users": mix[1], "movies": mix[2]}, ndcg)
         return model._replace(mix=mix)

@@ -96,6 +96,7 @@ def fit_process(
     matrix_of: Callable[[Kernel], Tensor],
     kernels: Sequence[Kernel],
     quality: Callable[[Process], float],
+    *,
     noises: tuple[float, ...],
     powers: tuple[Powers, ...],
 ) -> Process:
@@ -130,9 +131,10 @@ def fit_local_process(
     nodes: Nodes,
     kernel: Kernel,
     quality: Callable[[LocalProcess], float],
+    sample: np.ndarray,
+    *,
     noises: tuple[float, ...],
     powers: tuple[Powers, ...],
-    sample: np.ndarray,
 ) -> LocalProcess:
     """The process over many nodes, with the noise and the powers of the best quality on validation.
 
@@ -149,6 +151,7 @@ def fit_users(
     h_user: Tensor,
     gender_weight: float,
     quality: Callable[[Scorer], float],
+    *,
     sample: np.ndarray | None = None,
 ) -> Process | LocalProcess:
     """The process over users, with the kernel, noise and powers of the best `quality` of scores.
@@ -159,10 +162,12 @@ def fit_users(
     users = Nodes(graph.matrix, h_user, graph.user_gender)
     scored = lambda process: quality(user_scorer(graph, process))  # noqa: E731
     if sample is not None:
-        return fit_local_process(users, kernels[-1], scored, LOCAL_USER_NOISES, USER_POWERS, sample)
+        noises = LOCAL_USER_NOISES
+        return fit_local_process(users, kernels[-1], scored, sample, noises=noises, powers=USER_POWERS)
     few = len(h_user) <= FEW
     matrix_of = functools.partial(kernel_matrix, users, users, graph.to_users)
-    return fit_process(matrix_of, kernels[: 1 + few], scored, (0.3,) * few + USER_NOISES, USER_POWERS)
+    noises = (0.3,) * few + USER_NOISES
+    return fit_process(matrix_of, kernels[: 1 + few], scored, noises=noises, powers=USER_POWERS)
 
 
 def fit_items(
@@ -170,6 +175,7 @@ def fit_items(
     h_item: Tensor,
     genre_weight: float,
     quality: Callable[[Scorer], float],
+    *,
     sample: np.ndarray | None = None,
 ) -> Process | LocalProcess:
     """The process over items; as `fit_users`. The `sample` is of items, some of all."""
@@ -177,10 +183,11 @@ def fit_items(
     items = Nodes(graph.matrix.T.tocsr(), h_item, graph.item_genres)
     scored = lambda process: quality(item_scorer(graph, process))  # noqa: E731
     if sample is not None:
-        return fit_local_process(items, kernels[-1], scored, LOCAL_ITEM_NOISES, LOCAL_ITEM_POWERS, sample)
+        noises, powers = LOCAL_ITEM_NOISES, LOCAL_ITEM_POWERS
+        return fit_local_process(items, kernels[-1], scored, sample, noises=noises, powers=powers)
     few = len(h_item) <= FEW
     matrix_of = functools.partial(kernel_matrix, items, items, graph.to_items)
-    return fit_process(matrix_of, kernels[: 1 + few], scored, ITEM_NOISES, ITEM_POWERS)
+    return fit_process(matrix_of, kernels[: 1 + few], scored, noises=ITEM_NOISES, powers=ITEM_POWERS)
 
 
 def trained_messages(graph: Graph, process: Process | LocalProcess, users: np.ndarray) -> Tensor:

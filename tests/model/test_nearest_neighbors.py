@@ -157,7 +157,7 @@ def test_a_sample_chooses_the_noise_and_all_nodes_the_powers(train, graph_of, fi
         return float(len(tried) in (best + 1, len(noises) + best + 1))  # a noise, then powers
 
     h, sample = unit_vectors(n), np.arange(0, n, 2)
-    found = fit(graph, h, 0.0, quality, sample)
+    found = fit(graph, h, 0.0, quality, sample=sample)
     assert isinstance(found, LocalProcess) and len(tried) == len(noises) + len(powers)
     assert (found.noise, found.powers) == (noises[best], powers[best])
     assert (np.diff(found.weights.indptr) == n - 1).all()
