@@ -162,8 +162,7 @@ def fit_users(
     users = Nodes(graph.matrix, h_user, graph.user_gender)
     scored = lambda process: quality(user_scorer(graph, process))  # noqa: E731
     if sample is not None:
-        noises = LOCAL_USER_NOISES
-        return fit_local_process(users, kernels[-1], scored, sample, noises=noises, powers=USER_POWERS)
+        return fit_local_process(users, kernels[-1], scored, sample, noises=LOCAL_USER_NOISES, powers=USER_POWERS)
     few = len(h_user) <= FEW
     matrix_of = functools.partial(kernel_matrix, users, users, graph.to_users)
     noises = (0.3,) * few + USER_NOISES
