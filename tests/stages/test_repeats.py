@@ -67,11 +67,10 @@ def test_noise_in_place_of_the_test_set_changes_no_byte_of_the_models(small_data
 @pytest.mark.parametrize("strategy", ["random", "leave_one_out"])
 def test_processes_over_many_nodes_go_through_all_stages_and_repeat(small_data, tmp_path, monkeypatch, strategy):
     of_sides = {"user_process": "local", "item_process": "local"}
-    found = []
-    for name in ("one", "again"):
-        folder = tmp_path / name
-        folder.mkdir()
-        set_up(folder, data_path=str(small_data), split_strategy=strategy, **SMALL | of_sides)
-        assert run_until(folder, monkeypatch) is None
-        found.append(hashes(folder, "models/*", "data/rankings/*", "data/recommendations/*", "plots/*.html"))
-    assert found[0] == found[1] and len(found[0]) > 6
+    set_up(tmp_path, data_path=str(small_data), split_strategy=strategy, **SMALL | of_sides)
+    assert run_until(tmp_path, monkeypatch) is None
+    written = ("models/*", "data/rankings/*", "data/recommendations/*", "plots/*.html")
+    before = hashes(tmp_path, *written)
+    for stage in ("train", "newcomers", "recommend"):
+        assert run_stage(stage, tmp_path, monkeypatch) is None
+    assert hashes(tmp_path, *written) == before and len(before) > 6
