@@ -1,4 +1,4 @@
-"""Training depends neither on the order of the file's rows nor on anything of the test set."""
+"""Training repeats to the byte, and depends neither on the order of the file's rows nor on the test set."""
 
 import hashlib
 
