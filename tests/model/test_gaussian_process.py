@@ -227,3 +227,19 @@ def test_a_side_is_fitted_with_its_features_by_the_quality_of_its_scores(train, 
     matrix = plain_kernel(rows.toarray(), h, features, process.kernel)
     np.testing.assert_allclose(process.inverse, np.linalg.inv(matrix + noises[0] * np.eye(len(h))), atol=1e-4)
     torch.testing.assert_close(scorer(graph, process)(np.arange(30)), scores[1])
+
+
+@pytest.mark.parametrize(("few", "n_kernels"), [(30, 2), (29, 1)])
+def test_with_few_nodes_the_kernel_of_sparse_data_is_tried_too(train, monkeypatch, few, n_kernels):
+    monkeypatch.setattr("movierec.model.gaussian_process.FEW", few)
+    graph, tried = Graph(graph_arrays(train, no_features(30), no_features(20))), []
+
+    def quality(scorer):
+        tried.append(scorer(np.arange(30)))
+        return 0.0  # so that a search ends with its second noise
+
+    process = fit_users(graph, unit_vectors(30), 0.0, quality)
+    assert len(tried) == n_kernels * (len(USER_POWERS) + 1) and process.kernel == USER_KERNEL
+    smallest = 0.3 if n_kernels == 2 else 1.0
+    matrix = kernel_matrix(*(Nodes(train, unit_vectors(30), no_features(30)),) * 2, graph.to_users, USER_KERNEL)
+    np.testing.assert_allclose(process.inverse, np.linalg.inv(matrix.numpy() + smallest * np.eye(30)), atol=1e-4)
