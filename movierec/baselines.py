@@ -4,7 +4,8 @@ For splits by time, a user's history decays by a half-life chosen on validation,
 watched last. Otherwise every interaction counts the same.
 """
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -27,35 +28,48 @@ def popularity(train: sp.csr_matrix) -> np.ndarray:
     return item_degrees(train).astype(np.float32)
 
 
-def item_knn(train: sp.csr_matrix, n_neighbors: int, shrinkage: float, chunk: int = 1024) -> sp.csr_matrix:
-    """Item-based kNN with shrunk cosine similarity (Deshpande and Karypis, TOIS 2004).
+def item_knn(
+    train: sp.csr_matrix, n_neighbors: int, shrinkages: Sequence[float], chunk: int = 1024
+) -> list[sp.csr_matrix]:
+    """Item-based kNN with shrunk cosine similarity (Deshpande and Karypis, TOIS 2004), for each shrinkage.
 
         similarity(i, j) = |users of both| / (sqrt(|users of i| |users of j|) + shrinkage)
 
     Args:
         train: (n_users, n_items).
         n_neighbors: kept for each item; ties at the edge are all kept.
-        shrinkage: shrinks similarities that rest on few users.
+        shrinkages: each shrinks similarities that rest on few users.
         chunk: items at one time.
 
     Returns:
-        (n_items, n_items) float32; a user's scores are history @ this.
+        (n_items, n_items) float32, for each shrinkage, the neighbours of an item in its column; a user's scores are
+        history @ this.
     """
     root = np.sqrt(popularity(train))
     by_item = train.T.tocsr()
-    blocks = []
+    blocks: list[list[sp.csr_matrix]] = [[] for _ in shrinkages]
     for begin in range(0, train.shape[1], chunk):
         both = (by_item[begin : begin + chunk] @ train).tocsr()  # sparse: most pairs of items have no user in common
         rows = np.repeat(np.arange(begin, begin + both.shape[0]), np.diff(both.indptr))
-        both.data /= root[rows] * root[both.indices] + np.float32(shrinkage + 1e-12)
         both.data[both.indices == rows] = 0
-        for row in range(both.shape[0]):
-            similarity = both.data[both.indptr[row] : both.indptr[row + 1]]
-            if n_neighbors < len(similarity):
-                similarity[similarity < np.partition(similarity, -n_neighbors)[-n_neighbors]] = 0
-        both.eliminate_zeros()
-        blocks.append(both)
-    return sp.vstack(blocks).T.tocsr().astype(np.float32)
+        scale = root[rows] * root[both.indices]
+        for shrinkage, of_shrinkage in zip(shrinkages, blocks, strict=True):
+            data = both.data / (scale + np.float32(shrinkage + 1e-12))
+            similarity = sp.csr_matrix((data, both.indices, both.indptr), both.shape)
+            of_shrinkage.append(strongest(similarity, n_neighbors))
+    return [sp.vstack(of_shrinkage).T.tocsr().astype(np.float32) for of_shrinkage in blocks]
+
+
+def strongest(matrix: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """The n greatest entries of each row; ties at the edge are all kept."""
+    data = matrix.data.copy()
+    for begin, end in itertools.pairwise(matrix.indptr):
+        row = data[begin:end]
+        if n < len(row):
+            row[row < np.partition(row, -n)[-n]] = 0
+    kept = sp.csr_matrix((data, matrix.indices.copy(), matrix.indptr.copy()), matrix.shape)
+    kept.eliminate_zeros()
+    return kept
 
 
 def gram(train: sp.csr_matrix) -> np.ndarray:
@@ -115,7 +129,7 @@ class Fitting(NamedTuple):
 
     train: sp.csr_matrix  # (n_users, n_items)
     histories: Histories | None  # the same by time, for splits by time
-    valid: sp.csr_matrix  # (n_users, n_items)
+    valid: sp.csr_matrix  # (n_users, n_items), of the users who choose
     say: Callable[[str], Any]  # called with each choice
 
     def quality(self, scorer: Scorer) -> float:
@@ -144,7 +158,15 @@ def fit_popularity(data: Fitting) -> dict[str, Any]:
 
 def fit_item_knn(data: Fitting, knn: Knn) -> dict[str, Any]:
     """The arrays of item-kNN for `baseline_scorers`."""
-    neighbors = item_knn(data.train, knn.neighbors, knn.shrinkage)
+    by_shrinkage = item_knn(data.train, max(knn.neighbors), knn.shrinkages)
+    candidates = (
+        (strongest(of.T.tocsr(), n).T.tocsr(), n, shrinkage)
+        for shrinkage, of in zip(knn.shrinkages, by_shrinkage, strict=True)
+        for n in knn.neighbors
+    )
+    best, ndcg = best_of(candidates, lambda of: data.quality(linear_scorer(data.train, of[0])))
+    neighbors, n, shrinkage = best
+    data.say(f"item-kNN: {n} neighbours, shrinkage {shrinkage:g}, validation NDCG@20 {ndcg:.4f}")
     arrays = {f"knn_{part}": getattr(neighbors, part) for part in CSR}
     if data.histories is not None:
         arrays["knn_half_life"] = data.best_half_life("item-kNN", lambda b: linear_scorer(data.decayed(b), neighbors))

@@ -9,6 +9,7 @@ from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn
 from movierec.interactions.graph_arrays import GraphArrays
 from movierec.interactions.history import Histories
 from movierec.interactions.matrix import TEMPORAL, to_csr
+from movierec.ranking.metrics import CHOOSING, sample_users
 from movierec.ranking.topk import MOMENTS, rank_moments
 from movierec.utils.storage import read_arrays, write_arrays
 
@@ -22,7 +23,7 @@ def main() -> None:
     histories = dict.fromkeys(MOMENTS)
     if temporal:
         histories = {at: Histories.from_interactions(train.shape[0], *parts) for at, parts in known.items()}
-    valid = to_csr(known["after_valid"][-1], *train.shape)
+    valid = sample_users(to_csr(known["after_valid"][-1], *train.shape), train, CHOOSING)
     data = Fitting(train, histories["after_train"], valid, say=print)
     arrays = fit_popularity(data) | fit_item_knn(data, params.knn) | fit_markov(data) | fit_ease(data, params.ease)
     ranked = rank_moments(lambda at: baseline_scorers(arrays, seen[at], histories[at]), seen, temporal=temporal)

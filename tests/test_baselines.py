@@ -25,7 +25,7 @@ from movierec.interactions.history import Histories, decayed, last_items, recent
 from movierec.ranking.topk import evaluate, linear_scorer, popularity_scorer, top_k
 from movierec.utils.params import Ease, Knn
 
-KNN = Knn(neighbors=5, shrinkage=1.0)
+KNN = Knn(neighbors=[3, 5], shrinkages=[1.0, 4.0])
 
 
 def histories_of(n_users, pairs):
@@ -73,7 +73,7 @@ def test_ease_minimises_its_objective(random_interactions):
 def test_item_knn_by_hand():
     # Items 0 and 1 share two of three users each, item 2 one with each.
     train = sp.csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0]], np.float32))
-    similarity = item_knn(train, 1, 1.0).toarray()
+    similarity = item_knn(train, 1, [1.0])[0].toarray()
     assert similarity[0, 1] == similarity[1, 0] == np.float32(2 / (3 + 1))
     # Item 2 is as near to 0 as to 1: a tie at the edge keeps both.
     assert similarity[0, 2] == similarity[1, 2] == pytest.approx(1 / (np.sqrt(3) + 1))
@@ -82,13 +82,13 @@ def test_item_knn_by_hand():
 
 def test_item_knn_chunks_change_nothing(random_interactions):
     train = random_interactions(40, 23)
-    whole = item_knn(train, 5, 10)
-    assert (whole != item_knn(train, 5, 10, chunk=4)).nnz == 0
+    (whole,), (in_chunks, other) = item_knn(train, 5, [10]), item_knn(train, 5, [10, 0], chunk=4)
+    assert (whole != in_chunks).nnz == 0 and (whole != other).nnz
 
 
 def test_ease_and_item_knn_solve_the_checkerboard(checkerboard):
     train, missing = checkerboard
-    for weights in (ease(gram(train), 1.0), item_knn(train, 9, 0)):
+    for weights in (ease(gram(train), 1.0), *item_knn(train, 9, [0, 2])):
         assert evaluate(linear_scorer(train, weights), train, train, missing, [1])["recall@1"] == 1
 
 
@@ -130,7 +130,8 @@ def test_baselines_by_time_take_the_numbers_that_are_best_on_validation(data):
     fitted = {name: data.quality(scorer) for name, scorer in scorers.items()}
     by_recency = [popularity_scorer(recent_popularity(data.histories, 12, b)) for b in HALF_LIVES]
     assert fitted["popularity"] == max(map(data.quality, by_recency))
-    knn = item_knn(data.train, 5, 1.0)
+    tried = [of for n in (3, 5) for of in item_knn(data.train, n, [1.0, 4.0])]
+    knn = max(tried, key=lambda of: data.quality(linear_scorer(data.train, of)))
     by_neighbors = [linear_scorer(decayed(data.histories, 12, b), knn) for b in HALF_LIVES]
     assert fitted["item-kNN"] == max(map(data.quality, by_neighbors))
     last, after = last_items(data.histories, 12), transitions(data.histories, 12, 1.0, 1)
@@ -149,6 +150,7 @@ def test_each_choice_is_reported_with_its_quality(data):
     for name in (
         "popularity: half-life",
         "item-kNN: half-life",
+        "item-kNN: 5 neighbours, shrinkage",
         "Markov chain: smoothing",
         "EASE: half-life",
         "EASE, lambda 5",

@@ -25,15 +25,14 @@ from movierec.model.next_movie import NextMovie
 from movierec.model.next_training import NextMovieTraining
 from movierec.model.progress import Epoch
 from movierec.model.training import LightGCNTraining, Report
-from movierec.ranking.metrics import rankable_users
+from movierec.ranking.metrics import CHOOSING, sample_users
 from movierec.ranking.topk import Scorer, evaluate, popularity_scorer
 from movierec.utils.errors import UserError
 from movierec.utils.params import NO_GPU, Params
 
 TREND_HALF_LIVES = (1.0, 5.0, 20.0)  # of recent popularity, in movies
-SAMPLE = 4000  # validation users that choose the noise and powers of a Gaussian process, approximately
-ITEM_STEP = 4  # of many items, every fourth one is enough for that
-CHOOSERS = 10_000  # validation users that choose the epoch and the mix, at most about twice as many
+ROUGH = CHOOSING // 3  # held-out interactions that are enough to choose a noise
+ITEM_STEP = 4  # of many items, every fourth one is enough to choose the noise
 NODE_COST = 2**26  # of a regression on the nearest neighbours, in multiplications of an inverse: both take a second
 TEMPERATURE_SCALE, MANY_ITEMS = 1.4, 10_000  # see `with_choices`
 Say = Callable[[str], Any]
@@ -115,7 +114,7 @@ class Fitting:
         self, train: sp.csr_matrix, valid: sp.csr_matrix, params: Params, profiles: Profiles | None, *, say: Say
     ):
         self.train, self.params, self.profiles, self.say = train, with_choices(params, train.shape[1]), profiles, say
-        self.valid, self.sample = sample_users(valid, train, CHOOSERS), sample_users(valid, train, SAMPLE)
+        self.valid = sample_users(valid, train, CHOOSING)
 
     def graph_model(self, graph: Graph, checkpoint: Checkpoint) -> tuple[dict[str, Any], pd.DataFrame]:
         """Train LightGCN: the vectors of the model, in the leader, and the epochs."""
@@ -139,14 +138,15 @@ class Fitting:
 
     def processes(self, model: Model) -> Model:
         """Add the Gaussian processes that the params allow, and choose the mix."""
+        few = sample_users(self.valid, self.train, ROUGH)
 
-        def quality(scorer: Scorer) -> float:
-            return evaluate(scorer, self.train, self.train, self.sample, cutoffs=[20])["ndcg@20"]
+        def quality(scorer: Scorer, *, rough: bool = False) -> float:
+            return evaluate(scorer, self.train, self.train, few if rough else self.valid, cutoffs=[20])["ndcg@20"]
 
         params, graph = self.params, model.graph
         if params.user_process != "none":
             dense = self._is_dense("users", params.user_process, graph.n_users)
-            sample = None if dense else np.flatnonzero(np.diff(self.sample.indptr))
+            sample = None if dense else np.flatnonzero(np.diff(few.indptr))
             model = model._replace(users=fit_users(graph, model.h_user, params.gender_weight, quality, sample=sample))
         if params.item_process != "none":
             dense = self._is_dense("movies", params.item_process, graph.n_items)
@@ -193,16 +193,6 @@ class Fitting:
     def _say_mix(self, weights: dict[str, float], ndcg: float) -> None:
         words = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
         self.say(f"mix: {words}; validation NDCG@20 {ndcg:.4f}")
-
-
-def sample_users(relevant: sp.csr_matrix, history: sp.csr_matrix, n: int) -> sp.csr_matrix:
-    """`relevant` (n_users, n_items) with the rows of about n rankable users, evenly spaced; the others are empty."""
-    users = rankable_users(relevant, history)
-    kept = np.zeros(relevant.shape[0], np.float32)
-    kept[users[:: max(len(users) // n, 1)]] = 1
-    sample = sp.csr_matrix(sp.diags(kept) @ relevant)
-    sample.eliminate_zeros()
-    return sample
 
 
 def keep_freed_memory() -> None:

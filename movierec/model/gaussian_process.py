@@ -21,7 +21,7 @@ Scores of items in the history are meaningless and must be masked. With many nod
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,12 +44,20 @@ SPARSE_USER_KERNEL = USER_KERNEL._replace(history_weight=2.0, graph_weight=2.0)
 SPARSE_ITEM_KERNEL = ITEM_KERNEL._replace(history_weight=1.0, graph_weight=3.0)
 # Chosen on validation: the noise rises while that helps. The first powers suit a random split, where active users are
 # down-weighted; the others suit splits by time, where popularity matters more.
-USER_NOISES, USER_POWERS = (1.0, 3.0, 10.0, 30.0, 100.0), (Powers(-0.35, 0.0), Powers(0.0, 0.0), Powers(0.2, 0.0))
+USER_NOISES, USER_POWERS = (1.0, 3.0, 10.0, 30.0, 100.0), (Powers(0.0, 0.0), Powers(0.2, 0.0))
 ITEM_NOISES, ITEM_POWERS = (0.3, 1.0, 3.0, 10.0, 30.0), (Powers(-0.5, 0.4), Powers(0.0, 0.1))
 FEW = 3000  # nodes, up to which an inverse takes a fraction of a second, so that more are tried
 # Of processes over many nodes. All are tried: the noises with the first powers, then the powers.
 LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.1, 0.3, 1.0), (1.0, 3.0, 10.0)
 LOCAL_ITEM_POWERS = (Powers(-0.5, 0.5), Powers(-0.5, 0.6), *ITEM_POWERS)
+
+
+class Quality(Protocol):
+    """The quality of scores on validation, by fewer users if `rough`; more is better."""
+
+    def __call__(self, scorer: Scorer, *, rough: bool = False) -> float:
+        """The quality."""
+        ...
 
 
 class Process(NamedTuple):
@@ -99,6 +107,7 @@ def fit_process(
     *,
     noises: tuple[float, ...],
     powers: tuple[Powers, ...],
+    rises: Callable[[Process, float], bool] = lambda process, noise: True,
 ) -> Process:
     """The inverse of K + noise I, with the kernel, the noise and the powers of the best quality.
 
@@ -108,6 +117,7 @@ def fit_process(
         quality: on validation; more is better.
         noises: in rising order; the first that does not help ends the search.
         powers: all are tried with the first noise of a kernel, and the best is kept.
+        rises: whether more noise than that of a process is worth a try.
     """
     found: list[tuple[float, Process]] = []  # the best of each kernel
     for kernel in kernels:
@@ -123,6 +133,8 @@ def fit_process(
             best_quality = max(qualities)
             best = processes[qualities.index(best_quality)]
             candidates = (best.powers,)
+            if not rises(best, noise):
+                break
         found.append((best_quality, best))
     return max(found, key=lambda of: of[0])[1]
 
@@ -130,7 +142,7 @@ def fit_process(
 def fit_local_process(
     nodes: Nodes,
     kernel: Kernel,
-    quality: Callable[[LocalProcess], float],
+    quality: Callable[..., float],
     sample: np.ndarray,
     *,
     noises: tuple[float, ...],
@@ -138,49 +150,46 @@ def fit_local_process(
 ) -> LocalProcess:
     """The process over many nodes, with the noise and the powers of the best quality on validation.
 
-    The regressions of a sample of the nodes, (n_sample,), choose the noise.
+    The regressions of a sample of the nodes, (n_sample,), choose the noise by a rough `quality`.
     """
     sampled = zip(regressions(nodes, kernel, noises, sample), noises, strict=True)
-    noise = max((LocalProcess(weights, powers[0], kernel, noise) for weights, noise in sampled), key=quality).noise
+    tried = (LocalProcess(weights, powers[0], kernel, noise) for weights, noise in sampled)
+    noise = max(tried, key=functools.partial(quality, rough=True)).noise
     (weights,) = regressions(nodes, kernel, (noise,))
     return max((LocalProcess(weights, choice, kernel, noise) for choice in powers), key=quality)
 
 
 def fit_users(
-    graph: Graph,
-    h_user: Tensor,
-    gender_weight: float,
-    quality: Callable[[Scorer], float],
-    *,
-    sample: np.ndarray | None = None,
+    graph: Graph, h_user: Tensor, gender_weight: float, quality: Quality, *, sample: np.ndarray | None = None
 ) -> Process | LocalProcess:
     """The process over users, with the kernel, noise and powers of the best `quality` of scores.
 
-    `sample`, (n,), are the users whose scores `quality` takes, for a process over many nodes; None for a dense one.
+    `sample`, (n,), are the users of a rough `quality`, for a process over many nodes; None for a dense one.
     """
+
+    def rises(process: Process, noise: float) -> bool:
+        scorers = noisier_user_scorer(graph, process, noise), user_scorer(graph, process)
+        more, less = (quality(scorer, rough=True) for scorer in scorers)
+        return more > less
+
     kernels = [of._replace(feature_weight=gender_weight) for of in (USER_KERNEL, SPARSE_USER_KERNEL)]
     users = Nodes(graph.matrix, h_user, graph.user_gender)
-    scored = lambda process: quality(user_scorer(graph, process))  # noqa: E731
+    scored = lambda process, **how: quality(user_scorer(graph, process), **how)  # noqa: E731
     if sample is not None:
         return fit_local_process(users, kernels[-1], scored, sample, noises=LOCAL_USER_NOISES, powers=USER_POWERS)
     few = len(h_user) <= FEW
     matrix_of = functools.partial(kernel_matrix, users, users, graph.to_users)
     noises = (0.3,) * few + USER_NOISES
-    return fit_process(matrix_of, kernels[: 1 + few], scored, noises=noises, powers=USER_POWERS)
+    return fit_process(matrix_of, kernels[: 1 + few], scored, noises=noises, powers=USER_POWERS, rises=rises)
 
 
 def fit_items(
-    graph: Graph,
-    h_item: Tensor,
-    genre_weight: float,
-    quality: Callable[[Scorer], float],
-    *,
-    sample: np.ndarray | None = None,
+    graph: Graph, h_item: Tensor, genre_weight: float, quality: Quality, *, sample: np.ndarray | None = None
 ) -> Process | LocalProcess:
     """The process over items; as `fit_users`. The `sample` is of items, some of all."""
     kernels = [of._replace(feature_weight=genre_weight) for of in (ITEM_KERNEL, SPARSE_ITEM_KERNEL)]
     items = Nodes(graph.matrix.T.tocsr(), h_item, graph.item_genres)
-    scored = lambda process: quality(item_scorer(graph, process))  # noqa: E731
+    scored = lambda process, **how: quality(item_scorer(graph, process), **how)  # noqa: E731
     if sample is not None:
         noises, powers = LOCAL_ITEM_NOISES, LOCAL_ITEM_POWERS
         return fit_local_process(items, kernels[-1], scored, sample, noises=noises, powers=powers)
@@ -218,6 +227,21 @@ def user_scorer(graph: Graph, process: Process | LocalProcess) -> Scorer:
         messages = sp.csr_matrix(sp.diags(y) @ graph.matrix, dtype=np.float32)
         return linear_scorer(process.weights, messages)
     return lambda users: graph.to_items(trained_messages(graph, process, users)).T
+
+
+def noisier_user_scorer(graph: Graph, process: Process, noise: float) -> Scorer:
+    """Scores by similar users with twice the noise, approximately and up to a factor, without another inverse.
+
+    The eigenvalues p of noise P are within 0 and 1, where p / (1 + p) is nearly p - p^2 / 2: so that
+    (K + 2 noise I)^-1 = P (I + noise P)^-1 is nearly P - noise P^2 / 2.
+    """
+    y = degree_power(np.diff(graph.matrix.indptr), process.powers.target)
+
+    def score(users: np.ndarray) -> Tensor:
+        columns = process.inverse[:, torch.from_numpy(users)]
+        return graph.to_items((process.inverse @ columns).mul_(noise / 2).sub_(columns).mul_(y)).T
+
+    return score
 
 
 def folded_user_scorer(graph: Graph, process: Process | LocalProcess, h_user: Tensor, some: Nodes) -> Scorer:

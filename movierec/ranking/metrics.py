@@ -9,6 +9,7 @@ from movierec.utils.errors import UserError
 
 DEPTH = 100  # length of the stored rankings, and so the highest cutoff
 METRICS = ("ndcg", "recall", "precision", "map", "hit_rate", "mrr")
+CHOOSING = 25_000  # held-out interactions that choose between models and settings, at most twice as many
 
 
 def hits(ranked: np.ndarray, relevant: sp.csr_matrix) -> np.ndarray:
@@ -83,3 +84,16 @@ def rankable_users(relevant: sp.csr_matrix, history: sp.csr_matrix, required: bo
     if required and not len(users):
         raise UserError("no user has both a history and a held-out item to evaluate; change the split in params.yaml.")
     return users
+
+
+def sample_users(relevant: sp.csr_matrix, history: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """`relevant` (n_users, n_items) with the rows of evenly spaced rankable users; the others are empty.
+
+    They have n to 2n interactions in all, approximately, or all there are.
+    """
+    users = rankable_users(relevant, history)
+    kept = np.zeros(relevant.shape[0], np.float32)
+    kept[users[:: max(relevant[users].nnz // n, 1)]] = 1
+    sample = sp.csr_matrix(sp.diags(kept) @ relevant)
+    sample.eliminate_zeros()
+    return sample

@@ -59,6 +59,8 @@ Auto = (BeforeValidator(_auto_as_none), PlainSerializer(lambda value: "auto" if 
 Years = Annotated[str, BeforeValidator(_year_as_text), AfterValidator(_valid_years)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 Process = Literal["auto", "dense", "local", "none"]
+Count = Annotated[int, Field(ge=1, le=10**5)]
+NotNegative = Annotated[float, Field(ge=0, le=10**6)]
 Cutoff = Annotated[int, Field(ge=1, le=100)]
 Distinct = [Len(1, 100), AfterValidator(_distinct)]
 
@@ -91,8 +93,8 @@ class Ease(Section):
 class Knn(Section):
     """The item-kNN baseline."""
 
-    neighbors: int = _param("neighbours kept for each movie", ge=1, le=10**5)
-    shrinkage: float = _param("shrinks the similarity of movies with few users in common", ge=0, le=10**6)
+    neighbors: Annotated[list[Count], *Distinct] = _param("neighbours kept for each movie, each number is tried")
+    shrinkages: Annotated[list[NotNegative], *Distinct] = _param("shrink similarities of few users, each is tried")
 
 
 class Next(Section):

@@ -16,7 +16,11 @@ STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]  # in an order in wh
 ORDER = [stage.replace("-", "_") for stage in STAGES]
 # Params with which a part of MovieLens 100K takes seconds.
 SMALL = {"dataset": "path", "k_core": 2, "embedding_dim": 16, "epochs": 3, "lr": 0.02, "top_k": 5}
-SMALL |= {"ease": {"lambdas": [50, 200]}, "knn": {"neighbors": 20}, "next": {"epochs": 1, "dim": 16, "hidden": 16}}
+SMALL |= {
+    "ease": {"lambdas": [50, 200]},
+    "knn": {"neighbors": [10, 20]},
+    "next": {"epochs": 1, "dim": 16, "hidden": 16},
+}
 
 
 def outputs(stage: str) -> list[str]:

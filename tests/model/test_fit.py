@@ -183,7 +183,7 @@ def test_a_sample_keeps_whole_rows_of_rankable_users(random_interactions):
     rankable = rankable_users(relevant, history)
     sample = sample_users(relevant, history, 10)
     users = np.flatnonzero(np.diff(sample.indptr))
-    assert set(users) <= set(rankable) and 10 <= len(users) <= 20
+    assert set(users) <= set(rankable) and 10 <= sample.nnz <= 25
     assert (sample[users] != relevant[users]).nnz == 0
     assert set(np.flatnonzero(np.diff(sample_users(relevant, history, 1000).indptr))) == set(rankable)
 

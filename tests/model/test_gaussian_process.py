@@ -25,6 +25,7 @@ from movierec.model.gaussian_process import (
     folded_user_scorer,
     item_scorer,
     kernel_matrix,
+    noisier_user_scorer,
     user_scorer,
 )
 from movierec.model.graph import Graph
@@ -208,6 +209,22 @@ def test_each_kernel_has_its_own_search_and_the_best_is_kept():
     assert best.kernel == ITEM_KERNEL and best.inverse[0, 0].item() == pytest.approx(1 / 2)
 
 
+def test_the_search_ends_where_more_noise_is_not_worth_a_try():
+    options = {"noises": (1.0, 2.0, 4.0), "powers": (NO_POWERS,), "rises": lambda process, noise: noise < 2}
+    best = fit_process(no_similarity, [USER_KERNEL], lambda process: 1 / process.inverse[0, 0].item(), **options)
+    assert best.inverse[0, 0].item() == pytest.approx(1 / 2)
+
+
+def test_twice_the_noise_scores_nearly_as_another_inverse(train, graph_of):
+    graph, everyone, powers = Graph(graph_of(train)), np.arange(30), Powers(0.2, 0.0)
+    users = Nodes(train, unit_vectors(30), no_features(30))
+    matrix = kernel_matrix(users, users, graph.to_users, USER_KERNEL)
+    once, twice = (Process(torch.linalg.inv(matrix + of * torch.eye(30)), powers, USER_KERNEL) for of in (0.7, 1.4))
+    exact, nearly = user_scorer(graph, twice)(everyone), noisier_user_scorer(graph, once, 0.7)(everyone)
+    factor = (exact * nearly).sum() / (nearly * nearly).sum()
+    assert (factor * nearly - exact).norm() < 0.03 * exact.norm() < (user_scorer(graph, once)(everyone) - exact).norm()
+
+
 @pytest.mark.parametrize("side", ["users", "items"])
 def test_a_side_is_fitted_with_its_features_by_the_quality_of_its_scores(train, side):
     genders, genres = np.eye(2, dtype=np.int8)[np.arange(30) % 2], np.eye(4, dtype=np.int8)[np.arange(20) % 4]
@@ -217,7 +234,7 @@ def test_a_side_is_fitted_with_its_features_by_the_quality_of_its_scores(train, 
         "items": (fit_items, item_scorer, ITEM_KERNEL, ITEM_NOISES, ITEM_POWERS, train.T, genres),
     }[side]
 
-    def quality(scorer):
+    def quality(scorer, rough=False):
         scores.append(scorer(np.arange(30)))
         return float(len(scores) == 2)  # the second powers
 
@@ -234,12 +251,12 @@ def test_with_few_nodes_the_kernel_of_sparse_data_is_tried_too(train, monkeypatc
     monkeypatch.setattr("movierec.model.gaussian_process.FEW", few)
     graph, tried = Graph(graph_arrays(train, no_features(30), no_features(20))), []
 
-    def quality(scorer):
-        tried.append(scorer(np.arange(30)))
-        return 0.0  # so that a search ends with its second noise
+    def quality(scorer, rough=False):
+        tried.append(rough)
+        return 0.0  # so that a search ends with its first noise
 
     process = fit_users(graph, unit_vectors(30), 0.0, quality)
-    assert len(tried) == n_kernels * (len(USER_POWERS) + 1) and process.kernel == USER_KERNEL
+    assert tried == n_kernels * ([False] * len(USER_POWERS) + [True] * 2) and process.kernel == USER_KERNEL
     smallest = 0.3 if n_kernels == 2 else 1.0
     matrix = kernel_matrix(*(Nodes(train, unit_vectors(30), no_features(30)),) * 2, graph.to_users, USER_KERNEL)
     np.testing.assert_allclose(process.inverse, np.linalg.inv(matrix.numpy() + smallest * np.eye(30)), atol=1e-4)

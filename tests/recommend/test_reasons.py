@@ -49,7 +49,9 @@ def model_of(common_movie=False, layer_0=1.0):
     )
     embedding, h_item = embedding * layer_0, F.normalize(h_item)
     h_user = fold_in(embedding, messages, matrix)
-    users, items = (fit(graph, h, 0.3, lambda scorer: 0.0) for fit, h in ((fit_users, h_user), (fit_items, h_item)))
+    users, items = (
+        fit(graph, h, 0.3, lambda scorer, rough=False: 0.0) for fit, h in ((fit_users, h_user), (fit_items, h_item))
+    )
     return Model(graph, h_user, h_item, embedding, messages, users, items, MIXES[-1])
 
 

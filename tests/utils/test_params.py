@@ -58,7 +58,7 @@ def test_every_param_has_a_comment():
         ("epochs", None, "integer"),
         ("epochs", 0, "greater than or equal to 1"),
         ("epochs", 10**23, "less than or equal to 100000"),
-        ("knn.shrinkage", float("inf"), "finite"),
+        ("knn.shrinkages", -1, "list"),
         ("next.epochs", 0, "greater than or equal to 1"),
         ("seed", 2**32, "less than or equal to 4294967295"),
         ("test_fraction", 1, "less than 1"),
