@@ -18,11 +18,11 @@ import torch
 from published_split import import_optimisers
 
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.model.distributed import join
 from movierec.model.fit import with_choices
 from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN, spectral_embeddings
 from movierec.model.training import LightGCNTraining
+from movierec.utils.distributed import join
 from movierec.utils.storage import read_arrays, write_arrays
 
 

@@ -11,17 +11,23 @@ from movierec.evaluation.measure import K, at_cutoffs, at_test, at_valid, measur
 from movierec.evaluation.model_card import Facts, model_card
 from movierec.interactions.features import gender_features, genre_features
 from movierec.interactions.matrix import TEMPORAL, Split, item_degrees, to_csr
+from movierec.utils.distributed import join
 from movierec.utils.storage import read_csv, read_rankings, read_table, write_csv, write_json, write_metrics, write_text
 
 
 def main() -> None:
     params = _stage.params()
+    group = join("cpu", params.processes)
     (user_ids, item_ids), tables = _stage.read_ids(), Split(*_stage.read_parts(*Split._fields))
     split = Split(*(to_csr(part, len(user_ids), len(item_ids)) for part in tables))
     genres = genre_features(read_table(Path("data/clean/movies.parquet")), item_ids)
     rankings = read_rankings(Path("data/rankings/model.npz")) | read_rankings(Path("data/rankings/baselines.npz"))
-    on_test = measure(at_test(split, temporal=params.split_strategy in TEMPORAL, mask=params.mask), rankings)
-    evaluations = {"valid": measure(at_valid(split), rankings), "test": on_test}
+    truths = {"valid": at_valid(split)}
+    truths["test"] = at_test(split, temporal=params.split_strategy in TEMPORAL, mask=params.mask)
+    evaluations = {part: measure(truth, rankings, group) for part, truth in truths.items()}
+    if not group.leads:
+        return
+    on_test = evaluations["test"]
     metrics = {part: summary(of, split.train, genres[0]) for part, of in evaluations.items()}
     gender = gender_features(read_table(Path("data/clean/users.parquet")), user_ids)[on_test.truth.users]
     metrics["test"] |= uncertainty(on_test.ndcg, gender)

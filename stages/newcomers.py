@@ -10,9 +10,9 @@ from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_populari
 from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
 from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import TEMPORAL, to_csr
-from movierec.model.distributed import join
 from movierec.model.fit import fit
 from movierec.ranking.topk import rank_moments
+from movierec.utils.distributed import join
 from movierec.utils.storage import read_arrays, remove, write_arrays
 
 

@@ -12,6 +12,7 @@ import _stage
 from movierec.recommend import cli
 from movierec.recommend.filters import Filters
 from movierec.recommend.recommender import Recommender
+from movierec.utils.distributed import join
 from movierec.utils.errors import UserError
 from movierec.utils.storage import write_csv, write_table
 
@@ -26,9 +27,11 @@ def main() -> None:
     if options != ["--write"]:
         cli.main(options, params, prog="python stages/recommend.py")
         return
-    recommender = Recommender.load("models")
+    group, recommender = join("cpu", params.processes), Recommender.load("models")
     filters = Filters.from_text(params.only_genres, params.not_genres, params.only_years)
-    table = recommender.recommend(None, params.top_k, filters=filters, diversity=params.diversity)
+    table = recommender.recommend(None, params.top_k, filters=filters, diversity=params.diversity, group=group)
+    if not group.leads:
+        return
     write_table(table, RECOMMENDATIONS)
     if params.recommendations_as == "parquet+csv":
         write_csv(table, RECOMMENDATIONS.with_suffix(".csv"))

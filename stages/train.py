@@ -8,10 +8,10 @@ import pandas as pd
 from movierec.interactions.graph_arrays import GraphArrays
 from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import TEMPORAL, to_csr
-from movierec.model.distributed import join
 from movierec.model.fit import fit
 from movierec.model.saving import pack, unpack
 from movierec.ranking.topk import MOMENTS, rank_moments
+from movierec.utils.distributed import join
 from movierec.utils.storage import read_arrays, remove, write_arrays, write_csv
 
 
@@ -26,17 +26,18 @@ def main() -> None:
         profiles = {at: Profiles.from_interactions(*shape, of, params.rating_power) for at, of in known.items()}
     options = {"profiles": profiles["after_train"], "checkpoints": _stage.CHECKPOINTS / "train", "say": print}
     fitted = fit(graph, to_csr(known["after_valid"][-1], *shape), params, group=group, **options)
-    if fitted is None:  # in all processes but the first
-        return
-    arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params)
-    write_arrays(Path("models/model.npz"), **arrays)
-    write_csv(fitted.epochs, Path("models/epochs.csv"))
+    arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params) if fitted else {}
+    if fitted:
+        write_arrays(Path("models/model.npz"), **arrays)
+        write_csv(fitted.epochs, Path("models/epochs.csv"))
+    arrays = group.arrays_from_leader(arrays)
     model = unpack(arrays, "models/model.npz").model  # as it is stored, so that this is what is evaluated
     seen = {at: to_csr(pd.concat(parts), *shape) for at, parts in known.items()}
     temporal = params.split_strategy in TEMPORAL
-    ranked = rank_moments(lambda at: {"model": model.scorer(profiles[at])}, seen, temporal=temporal)
-    write_arrays(Path("data/rankings/model.npz"), **ranked)
-    remove(_stage.CHECKPOINTS / "train")
+    ranked = rank_moments(lambda at: {"model": model.scorer(profiles[at])}, seen, temporal=temporal, group=group)
+    if group.leads:
+        write_arrays(Path("data/rankings/model.npz"), **ranked)
+        remove(_stage.CHECKPOINTS / "train")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from movierec.evaluation.beyond_accuracy import coverage, diversity, gini, novel
 from movierec.evaluation.bootstrap import interval, p_value, resampled_means
 from movierec.interactions.matrix import Split, item_degrees
 from movierec.ranking.metrics import DEPTH, METRICS, rankable_users, user_metrics
+from movierec.utils.distributed import ALONE, Group
 from movierec.utils.storage import Rankings
 
 K = 20  # the cutoff of all that is evaluated at one cutoff alone
@@ -58,13 +59,15 @@ class Evaluation(NamedTuple):
     ndcg: dict[str, np.ndarray]  # by model: NDCG@K of each user, (n,)
 
 
-def measure(truth: GroundTruth, rankings: Rankings) -> Evaluation:
-    """Evaluate the rankings of all users at all cutoffs up to `DEPTH`."""
+def measure(truth: GroundTruth, rankings: Rankings, group: Group = ALONE) -> Evaluation:
+    """Evaluate the rankings of all users at all cutoffs up to `DEPTH`; the processes of `group` divide the users."""
+    own = np.array(group.share(range(len(truth.users))), int)
     lists = {name: of[truth.moment][truth.users] for name, of in rankings.items()}
     means, ndcg = {}, {}
     for name, ranked in lists.items():
-        of_users = user_metrics(ranked, truth.relevant, range(1, DEPTH + 1))
-        means[name] = {metric: float(values.mean()) for metric, values in of_users.items()}
+        values = user_metrics(ranked[own], truth.relevant[own], range(1, DEPTH + 1))
+        of_users = {metric: group.concat(of) for metric, of in values.items()}
+        means[name] = {metric: float(of.mean()) for metric, of in of_users.items()}
         ndcg[name] = of_users[f"ndcg@{K}"]
     return Evaluation(truth, lists, means, ndcg)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import io
 import json
 import sys
 from pathlib import Path
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 
 from movierec.interactions.graph_arrays import GraphArrays
 from movierec.interactions.history import Histories
-from movierec.model.distributed import ALONE, Group, by_user
 from movierec.model.progress import Progress
+from movierec.utils.distributed import ALONE, Group, by_user
 from movierec.utils.errors import UserError
 from movierec.utils.params import Params
 from movierec.utils.storage import read_arrays, write_arrays
@@ -96,16 +95,12 @@ class Checkpoint:
 
     def _read(self) -> dict[str, np.ndarray] | None:
         """The arrays of the file; the leader sends them to all processes, as their machines may not share a disk."""
-        content = b""
+        found: dict[str, Any] = {}
         if self._every and self._group.leads and self._path is not None and self._path.exists():
             with contextlib.suppress(UserError, KeyError):  # damaged, or no checkpoint: training starts from scratch
-                if str(read_arrays(self._path)["fingerprint"]) == self._fingerprint:
-                    content = self._path.read_bytes()
-        content = self._group.bytes_from_leader(content)
-        if not content:
-            return None
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+                arrays = read_arrays(self._path)
+                found = arrays if str(arrays["fingerprint"]) == self._fingerprint else {}
+        return self._group.arrays_from_leader(found) or None
 
 
 def fingerprint(params: Params, graph: GraphArrays, valid: sp.csr_matrix, histories: Histories | None) -> str:

@@ -14,7 +14,6 @@ import torch
 from movierec.interactions.graph_arrays import GraphArrays
 from movierec.interactions.history import Profiles, recent_popularity
 from movierec.model.checkpoints import Checkpoint, fingerprint
-from movierec.model.distributed import ALONE, Group
 from movierec.model.gaussian_process import fit_items, fit_users
 from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN, spectral_embeddings
@@ -27,6 +26,7 @@ from movierec.model.progress import Epoch
 from movierec.model.training import LightGCNTraining, Report
 from movierec.ranking.metrics import CHOOSING, sample_users
 from movierec.ranking.topk import Scorer, evaluate, popularity_scorer
+from movierec.utils.distributed import ALONE, Group
 from movierec.utils.errors import UserError
 from movierec.utils.params import NO_GPU, Params
 
@@ -97,13 +97,15 @@ def fit(
     vectors, epochs = fitting.graph_model(graph, checkpoint("graph"))
     if not group.leads:
         return None
-    torch.set_num_threads(torch.get_num_threads() * group.local_size)  # the other processes have finished
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads * group.local_size)  # the other processes of this machine wait
     if group.size > 1 or params.device != "cpu":
         graph = Graph(arrays)
     model = fitting.processes(Model(graph, **vectors, users=None, items=None))
     if profiles:
         model, of_next = fitting.next_movie(model, profiles, checkpoint("next"))
         epochs = pd.concat([epochs, of_next])
+    torch.set_num_threads(threads)
     return Fitted(model, epochs[["component", *Epoch._fields]])
 
 

@@ -16,7 +16,7 @@ import dgl
 import dgl.ops
 
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.model.distributed import ALONE, Group
+from movierec.utils.distributed import ALONE, Group
 
 MAX_VALUES = 16  # different edge weights, up to which DGL sums the messages
 Sum = Callable[[Tensor], Tensor]  # of each row's columns: (n_columns, dim) to (n_rows, dim)

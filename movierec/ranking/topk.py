@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from movierec.ranking.metrics import DEPTH, rankable_users, user_metrics
+from movierec.utils.distributed import ALONE, Group
 
 # Scores of a chunk of users for all items: (n,) user indices to (n, n_items) float32.
 Scorer = Callable[[np.ndarray], Tensor]
@@ -114,31 +115,35 @@ def evaluate(
     return {name: float(of_users.mean()) for name, of_users in values.items()}
 
 
-def rank_all_users(scorer: Scorer, *seen: sp.csr_matrix) -> list[np.ndarray]:
+def rank_all_users(scorer: Scorer, *seen: sp.csr_matrix, group: Group = ALONE) -> list[np.ndarray]:
     """Each user's `DEPTH` best unseen items, for each `seen`: (n_users, DEPTH) int32, -1 for an empty place.
 
     Args:
         scorer: called once per chunk, for all rankings.
         seen: (n_users, n_items) each, items to leave out; each includes the one before it.
+        group: the processes that divide the chunks.
     """
-    n_users = seen[0].shape[0]
-    ranked = [np.empty((n_users, DEPTH), np.int32) for _ in seen]
-    for at in chunks(*seen[0].shape):
+    ranked = [[np.empty((0, DEPTH), np.int32)] for _ in seen]
+    for at in group.share([*chunks(*seen[0].shape)]):
         scores = scorer(np.arange(at.start, at.stop))
         for of, items in zip(seen, ranked, strict=True):
-            items[at] = best_unseen(scores, of[at], DEPTH)[0]
-    return ranked
+            items.append(best_unseen(scores, of[at], DEPTH)[0])
+    return [group.concat(np.concatenate(items)) for items in ranked]
 
 
 def rank_moments(
-    scorers_at: Callable[[str], dict[str, Scorer]], seen: dict[str, sp.csr_matrix], *, temporal: bool
+    scorers_at: Callable[[str], dict[str, Scorer]],
+    seen: dict[str, sp.csr_matrix],
+    *,
+    temporal: bool,
+    group: Group = ALONE,
 ) -> dict[str, np.ndarray]:
     """`rank_all_users` by several models, as 'model.moment'; unless `temporal`, users are known by train alone."""
     ranked: dict[str, np.ndarray] = {}
     for moment in seen if temporal else ["after_train"]:
         of_moment = {moment: seen[moment]} if temporal else seen
         for name, scorer in scorers_at(moment).items():
-            found = rank_all_users(scorer, *of_moment.values())
+            found = rank_all_users(scorer, *of_moment.values(), group=group)
             ranked |= {f"{name}.{at}": items for at, items in zip(of_moment, found, strict=True)}
     return ranked
 

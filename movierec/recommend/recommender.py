@@ -16,13 +16,14 @@ from movierec.interactions.history import Histories, Profiles
 from movierec.interactions.matrix import item_degrees
 from movierec.model.lightgcn import vectors_from_features
 from movierec.model.saving import StoredModel, unpack
-from movierec.ranking.topk import DotScorer, Scorer, top_k
+from movierec.ranking.topk import DotScorer, Scorer, chunks, top_k
 from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.filters import Filters
 from movierec.recommend.lookup import Id, indices, is_text, plain_id, typed
 from movierec.recommend.reasons import reasons
 from movierec.recommend.reranking import POOL, diversify
 from movierec.recommend.titles import Titles
+from movierec.utils.distributed import ALONE, Group
 from movierec.utils.errors import UserError
 from movierec.utils.storage import read_arrays
 
@@ -105,6 +106,7 @@ class Recommender:
         diversity: float = 0.0,
         watched: Iterable[Id] = (),
         because: bool = False,
+        group: Group = ALONE,
     ) -> pd.DataFrame:
         """The best movies that users have not rated.
 
@@ -115,6 +117,7 @@ class Recommender:
             diversity: 0 to 1; above 0, the list is chosen for diversity too.
             watched: MovieIDs that were watched since, in this order; for a model that follows time.
             because: add the movies of the history that each recommendation comes from, at most three, with shares.
+            group: the processes that divide the users; each of them returns all recommendations.
 
         Returns:
             UserID, Rank (from 1), MovieID, Title, Year, Genres, Score, best first; with `because` also Because, a list
@@ -131,7 +134,7 @@ class Recommender:
         if self.follows_time:
             profiles, seen = self._up_to_now(users, since)
             scorer, rows = self.model.scorer(profiles), np.arange(len(users))
-        table, items = self._table(scorer, rows, seen, k=k, filters=filters, diversity=diversity)
+        table, items = self._table(scorer, rows, seen, k=k, filters=filters, diversity=diversity, group=group)
         table.insert(0, "UserID", np.repeat(self.user_ids[users], [len(of) for of in items]))
         if because:
             of_users = [profiles.of(np.array([row])) for row in rows]
@@ -235,6 +238,7 @@ class Recommender:
         k: int,
         filters: Filters = NO_FILTERS,
         diversity: float = 0.0,
+        group: Group = ALONE,
     ) -> tuple[pd.DataFrame, list[np.ndarray]]:
         """The best movies of each row as one table, and their item indices by row."""
         if k < 1:
@@ -246,11 +250,14 @@ class Recommender:
         def allowed(users: np.ndarray) -> Tensor:
             return scorer(users).index_fill_(1, excluded, -torch.inf)
 
+        own = [rows[at] for at in group.share([*chunks(len(rows), seen.shape[1])])]
+        rows = np.concatenate([np.empty(0, int), *own])
         items, scores = top_k(allowed, rows, seen, POOL * k if diversity else k)
         if np.isnan(scores).any() or np.isposinf(scores).any():
             raise UserError(f"{self._source} give scores that are not finite; delete both and run `dvc repro`.")
         if diversity:
             items, scores = diversify(items, scores, self.model.h_item, diversity)
+        items, scores = group.concat(items), group.concat(scores)
         valid = items >= 0
         table = self.movies.iloc[items[valid]].reset_index(drop=True)
         table.insert(0, "Rank", (np.nonzero(valid)[1] + 1).astype(np.int32))

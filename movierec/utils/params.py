@@ -155,7 +155,7 @@ class Params(Section):
     patience: int = _param("stop after this many epochs that gain less than .5 % in validation NDCG@20", ge=1, le=10**5)
     softmax: Literal["auto", "exact", "sampled"] = _param("over all movies, over a sample of them, or the cheaper one")
     negatives: int = _param("sampled movies in the softmax, approximately", ge=1, le=10**8)
-    processes: int = _param("processes that train together on this machine", ge=1, le=1024)
+    processes: int = _param("processes that train, rank and evaluate together on this machine", ge=1, le=1024)
     checkpoint_epochs: int = _param("epochs between checkpoints, to resume a killed run; 0 keeps none", ge=0, le=10**5)
 
     next: Next

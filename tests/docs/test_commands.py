@@ -39,7 +39,7 @@ ELSEWHERE = {
     r"git clone .+|cd \w+|source \.venv/bin/activate": "the copy of the project, and the environment of the tests",
     r"dvc queue start -j 2": ("tests/stages/test_pipeline.py", '"queue", "start", "-j", "2"'),
     r"dvc exp run -S processes=2|torchrun --nproc-per-node=2 stages/train.py": (
-        "tests/model/test_distributed.py",
+        "tests/utils/test_distributed.py",
         "test_two_processes_train_the_same_model",
     ),
 }

@@ -1,15 +1,18 @@
-"""Training in several processes, by PyTorch's own engine; the only file that imports torch.distributed.
+"""Work in several processes, by PyTorch's own engine; the only file that imports torch.distributed.
 
-Each process holds the embeddings, the optimiser state and the interactions of a range of users, and the embeddings of
-all items. Only sums over users are exchanged: messages to items, the loss, and the gradient of the item embeddings.
+In training, each process holds the embeddings, the optimiser state and the interactions of a range of users, and the
+embeddings of all items. Only sums over users are exchanged: messages to items, the loss, and the gradient of the item
+embeddings. Afterwards, each process ranks and evaluates a share of the users.
 """
 
 import datetime
+import io
 import os
 import subprocess
 import sys
 import tempfile
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,11 +22,12 @@ from torch import Tensor, nn
 
 from movierec.utils.errors import UserError
 
+T = TypeVar("T")
 MAX_RESTARTS = 3  # of all processes, when one dies
 
 
 class Group:
-    """The processes that train together, seen from one of them. With one process, each method returns its argument."""
+    """The processes that work together, seen from one of them. With one process, each method returns its argument."""
 
     def __init__(self, rank: int = 0, size: int = 1, local_size: int = 1):
         """The rank of this process, the number of processes, and their number on this machine."""
@@ -35,6 +39,11 @@ class Group:
         cuts = np.searchsorted(rows.indptr, rows.nnz * np.arange(1, self.size) / self.size)
         bounds = [0, *cuts.tolist(), rows.shape[0]]
         return bounds[self.rank], bounds[self.rank + 1]
+
+    def share(self, parts: Sequence[T]) -> Sequence[T]:
+        """The parts of a job that this process does: consecutive ones."""
+        first, end = (len(parts) * rank // self.size for rank in (self.rank, self.rank + 1))
+        return parts[first:end]
 
     def sum(self, part: Tensor) -> Tensor:
         """The sum over the processes, differentiable; each holds the part of the gradient from its own users."""
@@ -79,6 +88,16 @@ class Group:
         box = torch.frombuffer(bytearray(content or length), dtype=torch.uint8) if length else torch.empty(0)
         return self.from_leader(box).numpy().tobytes() if length and self.size > 1 else content
 
+    def arrays_from_leader(self, arrays: dict[str, Any]) -> dict[str, Any]:
+        """The leader's arrays, by name; nothing is pickled."""
+        if self.size == 1:
+            return arrays
+        box = io.BytesIO()
+        if self.leads:
+            np.savez(box, **arrays)
+        with np.load(io.BytesIO(self.bytes_from_leader(box.getvalue())), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
 
 ALONE = Group()
 
@@ -105,7 +124,7 @@ class _AllReduce(torch.autograd.Function):
 
 
 def join(device: str, processes: int) -> Group:
-    """Join the processes that train together.
+    """Join the processes that work together.
 
     Under torchrun (`torchrun --nproc-per-node=2 stages/train.py`) they communicate by Gloo, or by NCCL between GPUs.
     Otherwise, if several processes are wanted on this machine, the script is started again in that many, and this

@@ -14,11 +14,16 @@ import pytest
 import scipy.sparse as sp
 import torch
 from imports import ROOT
+from small_recommender import small
 from stage_runner import SMALL, run_stage, run_until, set_up
+from two_threads import in_two
 
-from movierec.model.distributed import ALONE, Group, by_user, join
+from movierec.evaluation.measure import ground_truth, measure
 from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN
+from movierec.model.saving import unpack
+from movierec.ranking.topk import rank_all_users
+from movierec.utils.distributed import ALONE, Group, by_user, join
 from movierec.utils.errors import UserError
 from movierec.utils.storage import read_arrays
 
@@ -127,6 +132,37 @@ def kill_after_epoch(folder: Path, epoch: int, pid) -> None:
     raise AssertionError("no checkpoint came")
 
 
+def test_members_divide_a_job_into_consecutive_shares():
+    for n_parts, size in ((7, 3), (2, 4), (0, 2)):
+        shares = [Group(rank, size).share(range(n_parts)) for rank in range(size)]
+        assert [part for share in shares for part in share] == list(range(n_parts))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("chunk", [8, 512])
+def test_members_rank_recommend_and_evaluate_what_one_does(monkeypatch, chunk):
+    """With one chunk of users, the second member has none."""
+    monkeypatch.setattr("movierec.ranking.topk.CHUNK", chunk)
+    monkeypatch.setattr("movierec.ranking.topk.FEWEST", 1)
+    recommender, scored = small().recommender, []
+
+    def scorer(users):
+        scored.append(len(users))
+        return recommender.scorer(users)
+
+    seen, asked = recommender.rated, {"k": 5, "diversity": 0.3}
+    (alone,) = rank_all_users(scorer, seen)
+    for (ranked,) in in_two(lambda group: rank_all_users(scorer, seen, group=group)):
+        assert np.array_equal(ranked, alone) and ranked.dtype == alone.dtype
+    assert sum(scored) == 2 * len(alone), "each user is scored once"
+    for table in in_two(lambda group: recommender.recommend(None, **asked, group=group)):
+        pd.testing.assert_frame_equal(table, recommender.recommend(None, **asked), check_exact=True)
+    truth = ground_truth("after_train", sp.csr_matrix(seen.toarray()[:, ::-1]), seen)
+    rankings = {"model": {"after_train": alone}}
+    for evaluation in in_two(lambda group: measure(truth, rankings, group)):
+        assert evaluation.means == measure(truth, rankings).means
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="the process to kill is looked up in /proc")
 def test_two_processes_train_the_same_model_even_if_one_is_killed(project, whole):
     one, epochs = result(project)
@@ -136,6 +172,11 @@ def test_two_processes_train_the_same_model_even_if_one_is_killed(project, whole
         np.testing.assert_allclose(two[name], one[name], atol=2e-4)
     assert epochs_of_two["valid_ndcg"].idxmax() == epochs["valid_ndcg"].idxmax(), "the same best epoch"
     np.testing.assert_allclose(epochs_of_two["loss"], epochs["loss"], rtol=1e-5)
+    model = unpack(two, "model.npz").model
+    seen = sp.csr_matrix(model.graph.matrix)
+    (expected,) = rank_all_users(model.scorer(), seen)
+    ranked = read_arrays(project / "data/rankings/model.npz")["model.after_train"]
+    assert np.array_equal(ranked, expected), "both rank, as one process does"
 
     killed = start(project, processes=2)
     kill_after_epoch(project, 3, lambda: workers(killed)[1])
