@@ -1,11 +1,11 @@
-"""The model, EASE and popularity on a published split: python benchmarks/published_split.py --split DIR
+"""The model and the baselines on a published split: python benchmarks/published_split.py --split DIR
 
 DIR holds train.txt, valid.txt and test.txt; a line is a user id and the ids of that user's items, separated by blanks.
 All choices are made on validation; test is evaluated once.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from movierec.baselines import ease, gram, popularity
+from movierec.baselines import Fitting, baseline_scorers, ease, fit_item_knn, fit_popularity, gram
 from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
 from movierec.model.fit import fit, with_choices
-from movierec.ranking.topk import Scorer, evaluate, linear_scorer, popularity_scorer
+from movierec.ranking.metrics import CHOOSING, sample_users
+from movierec.ranking.topk import Scorer, evaluate, linear_scorer
 from movierec.utils.errors import UserError
 from movierec.utils.params import Ease, Params
 
@@ -42,10 +43,8 @@ def main() -> None:
 
     result = {"data": sizes, "mask": args.mask, "params": with_choices(params, train.shape[1]).model_dump()}
     result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(train, valid, params, seed, measure))
-    began = time.perf_counter()
-    counts = popularity(train)
-    fitted = round(time.perf_counter() - began, 3)
-    result["popularity"] = measure(popularity_scorer(counts)) | {"fit_seconds": fitted}
+    for name, figures in sparse_baselines(train, valid, params, measure):
+        result[name] = figures
     _bench.write_result(args.out, result, seeds)  # whatever becomes of EASE, which is dense
     try:
         result["EASE"] = ease_figures(train, valid, params.ease, measure)
@@ -91,6 +90,20 @@ def model_figures(
     on_test = f"test NDCG@20 {figures['ndcg@20']:.4f}, Recall@20 {figures['recall@20']:.4f}"
     _bench.say(f"seed {seed}: {on_test} ({seconds:.1f} s)")
     return figures
+
+
+def sparse_baselines(
+    train: sp.csr_matrix, valid: sp.csr_matrix, params: Params, measure: Callable
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The names and figures of item-kNN and popularity; `fit_seconds` includes the choice on validation."""
+    data = Fitting(train, None, sample_users(valid, train, CHOOSING), _bench.say)
+    without_ease = {"ease": np.zeros((0, 0), np.float32)}
+    for fit_baseline in (lambda: fit_item_knn(data, params.knn) | fit_popularity(data), lambda: fit_popularity(data)):
+        began = time.perf_counter()
+        arrays = fit_baseline() | without_ease
+        fitted = round(time.perf_counter() - began, 3)
+        name, scorer = next(iter(baseline_scorers(arrays, train).items()))
+        yield name, measure(scorer) | {"fit_seconds": fitted}
 
 
 def ease_figures(train: sp.csr_matrix, valid: sp.csr_matrix, params: Ease, measure: Callable) -> dict[str, Any]:

@@ -196,21 +196,24 @@ def seconds(value: float | None) -> str | None:
 def of_split(name: str) -> dict[str, dict[str, Any]]:
     """The models that published_split.py measures on a split."""
     figures = bench(name)
-    models = {OURS: figures["model"], "EASE": figures.get("EASE"), "popularity": figures["popularity"]}
+    models = {OURS: figures["model"]} | {of: figures.get(of) for of in ("EASE", "item-kNN", "popularity")}
     return {model: of for model, of in models.items() if of}
 
 
-SPLITS = {"published_ml1m": "MovieLens 1M", "published_lastfm": "LastFM", "published_gowalla": "Gowalla"}
+SPLITS = {"published_ml100k": "MovieLens 100K", "published_ml1m": "MovieLens 1M"}
+SPLITS |= {"published_lastfm": "LastFM", "published_gowalla": "Gowalla"}
+ALS = {"published_ml1m": "peers", "published_lastfm": "peers_lastfm", "published_gowalla": "peers_gowalla"}
 
 
 @made
 def data_sets() -> str:
     """Test NDCG@20 on all data sets: measured models, published ones, and the truth where it is known."""
-    columns = [OURS, "EASE", "item-kNN", "LightGCN", "LightGCN++", "popularity", "the truth"]
+    columns = [OURS, "EASE", "item-kNN", "ALS", "LightGCN", "LightGCN++", "popularity", "the truth"]
     of_data = []
     for name, data in SPLITS.items():
-        published = {row["model"]: row.get("ndcg@20") for row in read(PUBLISHED)[name]["rows"]}
-        ndcg = published | {model: of["ndcg@20"] for model, of in of_split(name).items()}
+        published = {row["model"]: row.get("ndcg@20") for row in read(PUBLISHED).get(name, {"rows": []})["rows"]}
+        als = {row["name"]: row.get("ndcg@20") for row in bench(ALS[name])["rows"]} if name in ALS else {}
+        ndcg = als | published | {model: of["ndcg@20"] for model, of in of_split(name).items()}
         counts = [bench(name)["data"][of] for of in ("users", "items", "train")]
         of_data.append((data, counts, ndcg, bench(name)["model"]["fit_seconds"]))
     for of in sizes():

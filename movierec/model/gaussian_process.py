@@ -48,7 +48,7 @@ USER_NOISES, USER_POWERS = (1.0, 3.0, 10.0, 30.0, 100.0), (Powers(0.0, 0.0), Pow
 ITEM_NOISES, ITEM_POWERS = (0.3, 1.0, 3.0, 10.0, 30.0), (Powers(-0.5, 0.4), Powers(0.0, 0.1))
 FEW = 3000  # nodes, up to which an inverse takes a fraction of a second, so that more are tried
 # Of processes over many nodes. All are tried: the noises with the first powers, then the powers.
-LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.1, 0.3, 1.0), (1.0, 3.0, 10.0)
+LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.3, 1.0), (1.0, 3.0, 10.0)
 LOCAL_ITEM_POWERS = (Powers(-0.5, 0.5), Powers(-0.5, 0.6), *ITEM_POWERS)
 
 

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 STAGES = YAML(typ="safe").load(ROOT / "benchmarks/dvc.yaml")["stages"]
 RUN_THE_PIPELINE = {"protocols", "scale"}  # so that all of the library is theirs
-PEERS = {"peers", "serving", "top_k"}  # run with libraries that are not the project's
+PEERS = {"peers", "peers_lastfm", "peers_gowalla", "serving", "top_k"}  # run with libraries that are not the project's
 
 
 def words(stage):

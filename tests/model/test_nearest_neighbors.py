@@ -145,7 +145,7 @@ def test_the_weights_of_some_nodes_are_those_rows_of_all(users):
         np.testing.assert_allclose(found[some].toarray(), of_all[some].toarray(), atol=1e-6)
 
 
-@pytest.mark.parametrize("best", [(0, 0), (1, 1), (2, 0)])
+@pytest.mark.parametrize("best", [(0, 0), (1, 1)])
 @pytest.mark.parametrize("fit", [fit_users, fit_items])
 def test_a_sample_chooses_the_noise_and_all_nodes_the_powers(train, graph_of, fit, best):
     graph, tried = Graph(graph_of(train)), []
