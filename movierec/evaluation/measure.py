@@ -137,6 +137,16 @@ def at_cutoffs(evaluations: dict[str, Evaluation], cutoffs: list[int]) -> dict[s
     return {part: chosen(of) for part, of in evaluations.items()}
 
 
+def report(metrics: dict[str, Table]) -> str:
+    """Lines on the accuracy of each model by part of the split, and the `verdict`; from each part's `summary`."""
+    lines = [
+        f"{part:5}  {name:12}  NDCG@{K} {ndcg:.4f}  Recall@{K} {table[f'recall@{K}'][name]:.4f}"
+        for part, table in metrics.items()
+        for name, ndcg in table[f"ndcg@{K}"].items()
+    ]
+    return "\n".join([*lines, verdict(metrics["valid"][f"ndcg@{K}"])])
+
+
 def verdict(ndcg: dict[str, float]) -> str:
     """A sentence on whether a baseline is ahead of `model`, from NDCG@20 on validation by model."""
     ahead = sorted((name for name, of in ndcg.items() if of > ndcg["model"]), key=ndcg.__getitem__, reverse=True)

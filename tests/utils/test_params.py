@@ -204,10 +204,10 @@ def test_a_param_cannot_be_assigned():
 
 
 def test_only_the_declared_params_can_be_read():
-    params = only(params_with(lr=0.5, knn={"neighbors": 7}), ["lr", "ease", "knn.neighbors", "next.lr", "next.dim"])
-    assert (params.lr, params.knn.neighbors, params.next.dim) == (0.5, 7, VALUES["next"]["dim"])
+    params = only(params_with(lr=0.5, knn={"neighbors": [7]}), ["lr", "ease", "knn.neighbors", "next.lr", "next.dim"])
+    assert (params.lr, params.knn.neighbors, params.next.dim) == (0.5, [7], VALUES["next"]["dim"])
     assert params.ease == read_params(PATH).ease, "a whole group"
-    for read in (lambda: params.seed, lambda: params.knn.shrinkage, lambda: params.next.epochs, lambda: params.cutoffs):
+    for read in (lambda: params.seed, lambda: params.knn.shrinkages, lambda: params.next.epochs, lambda: params.mask):
         with pytest.raises(AttributeError):
             read()
     for group in GROUPS:
