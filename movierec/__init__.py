@@ -6,9 +6,19 @@ from typing import Any
 
 __version__ = "1.0.0"
 
-# Before torch loads its matrix library (Intel MKL on x86-64): otherwise the order in which a long matrix product is
-# summed depends on the number of threads. It costs no measurable time.
-os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+# The same bits on all of x86-64: each library takes the code for one kind of processor, whatever it finds, and OpenBLAS
+# one thread, as its bits depend on their number. To be set before NumPy and torch are loaded; see `utils.operations`.
+PINNED = {
+    "ATEN_CPU_CAPABILITY": "avx2",  # torch's own loops
+    "LIBXSMM_TARGET": "hsw",  # DGL's sums
+    "MKL_CBWR": "COMPATIBLE",  # torch's products and functions, where they are not hot
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # NumPy's loops: no AVX-512
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",  # products and LAPACK of NumPy and SciPy
+    "OPENBLAS_NUM_THREADS": "1",
+}
+for _name, _value in PINNED.items():
+    os.environ.setdefault(_name, _value)
 # Waiting threads sleep soon. By default they spin, and beside another program training took eight times as long.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")

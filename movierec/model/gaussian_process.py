@@ -35,6 +35,7 @@ from movierec.model.kernels import Kernel, Nodes, Powers
 from movierec.model.nearest_neighbors import LocalProcess, regress_new, regressions
 from movierec.ranking.topk import Scorer, linear_scorer
 from movierec.utils.linear_algebra import invert_spd_
+from movierec.utils.operations import exp_, product
 
 CHUNK = 512  # rows at one time
 USER_KERNEL = Kernel(history_weight=3.0, graph_weight=1.0, scale_power=-0.2)
@@ -85,7 +86,7 @@ def kernel_matrix(some: Nodes, nodes: Nodes, to_nodes: Sum, kernel: Kernel) -> T
     degree = np.bincount(nodes.rows.indices, minlength=nodes.rows.shape[1])
     squared = degree_power(degree, 2 * kernel.scale_power)  # (m, 1)
     norm, some_norm = (
-        torch.from_numpy(of.rows.multiply(of.rows) @ squared.numpy()).sqrt().clamp(min=1e-6) for of in (nodes, some)
+        torch.from_numpy(np.sqrt(of.rows.multiply(of.rows) @ squared.numpy())).clamp(min=1e-6) for of in (nodes, some)
     )  # (n, 1), (n_some, 1)
     f, some_f = (F.normalize(torch.from_numpy(of.features).float()) for of in (nodes, some))
     out = torch.empty(len(some.h), len(nodes.h))
@@ -93,10 +94,10 @@ def kernel_matrix(some: Nodes, nodes: Nodes, to_nodes: Sum, kernel: Kernel) -> T
         at = slice(begin, begin + CHUNK)
         links = torch.from_numpy(some.rows[at].toarray().T)  # (m, chunk)
         history = (to_nodes(links * squared) / norm).T / some_norm[at]  # (chunk, n)
-        exponent = kernel.history_weight * (history - 1) + kernel.graph_weight * (some.h[at] @ nodes.h.T - 1)
+        exponent = kernel.history_weight * (history - 1) + kernel.graph_weight * (product(some.h[at], nodes.h.T) - 1)
         if kernel.feature_weight:
-            exponent += kernel.feature_weight * (some_f[at] @ f.T - 1)
-        torch.exp(exponent, out=out[at])
+            exponent += kernel.feature_weight * (product(some_f[at], f.T) - 1)
+        out[at] = exp_(exponent)
     return out
 
 
@@ -216,7 +217,7 @@ def folded_messages(graph: Graph, process: Process | LocalProcess, h_user: Tenso
     if isinstance(process, LocalProcess):
         weights = regress_new(process, everyone, kernel)
     else:
-        weights = process.inverse @ kernel.T
+        weights = product(process.inverse, kernel.T)
     return weights * degree_power(np.diff(graph.matrix.indptr), process.powers.target)
 
 
@@ -239,7 +240,7 @@ def noisier_user_scorer(graph: Graph, process: Process, noise: float) -> Scorer:
 
     def score(users: np.ndarray) -> Tensor:
         columns = process.inverse[:, torch.from_numpy(users)]
-        return graph.to_items((process.inverse @ columns).mul_(noise / 2).sub_(columns).mul_(y)).T
+        return graph.to_items(product(process.inverse, columns).mul_(noise / 2).sub_(columns).mul_(y)).T
 
     return score
 

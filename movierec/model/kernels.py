@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from movierec.utils.operations import exp_, product
+
 
 class Kernel(NamedTuple):
     """The hyperparameters of a kernel."""
@@ -49,7 +51,7 @@ class UnitNodes:
         rows, index = self.rows[at], torch.from_numpy(at)
         h, features = self.h[index], self.features[index]
         exponent = torch.from_numpy((rows @ rows.T).toarray()).sub_(1).mul_(kernel.history_weight)
-        exponent += kernel.graph_weight * (h @ h.T - 1)
+        exponent += kernel.graph_weight * (product(h, h.T) - 1)
         if kernel.feature_weight:
-            exponent += kernel.feature_weight * (features @ features.T - 1)
-        return exponent.exp_()
+            exponent += kernel.feature_weight * (product(features, features.T) - 1)
+        return exp_(exponent)

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from movierec.model.kernels import Kernel, Nodes, Powers, UnitNodes
+from movierec.utils.operations import exp_, product
 
 NEIGHBORS = 200  # k
 CANDIDATES = 1024  # for a block
@@ -80,7 +81,7 @@ def regressions(
     for rows in blocks(nodes.h[torch.from_numpy(of)]):
         block = of[rows]
         members = torch.from_numpy(block)
-        similarity = (SHARPNESS * (nodes.h @ nodes.h[members].T - 1)).exp_().sum(dim=1)
+        similarity = exp_(SHARPNESS * (product(nodes.h, nodes.h[members].T) - 1)).sum(dim=1)
         similarity[members] = torch.inf
         chosen = torch.topk(similarity, max(candidates, len(block))).indices.numpy()
         chosen = np.concatenate([block, np.setdiff1d(chosen, block)])

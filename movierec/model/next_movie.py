@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from movierec.interactions.history import Histories, decayed, transitions
 from movierec.model.graph import weighted_sum
 from movierec.ranking.topk import Scorer
+from movierec.utils.operations import product, sqrt
 
 INITIAL_STD = 0.1  # of the entries of the embeddings
 INITIAL_HALF_LIFE, INITIAL_REACH = 2.0, 20  # of the transitions that initialise the embeddings
@@ -44,7 +45,7 @@ class NextMovie(nn.Module):
         self.mix = nn.Linear(width, dim)
         self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
         decay = torch.tensor(half_lives, dtype=torch.float64).reciprocal().neg().exp2()
-        scale = (1 - decay.square()).sqrt()
+        scale = sqrt(1 - decay.square())
         self.decay, self.scale = (of.repeat_interleave(dim).float() for of in (decay, scale))  # (width,) each
 
     def initialise_(self, histories: Histories, seed: int) -> "NextMovie":
@@ -106,7 +107,7 @@ class NextMovie(nn.Module):
 
     def scores(self, states: Tensor) -> Tensor:
         """The scores of all movies: (n, width) to (n, n_items)."""
-        return torch.addmm(self.bias, self.vectors(states), F.normalize(self.end).T)
+        return product(self.vectors(states), F.normalize(self.end).T).add_(self.bias)
 
     def scorer(self, histories: Histories) -> Scorer:
         """Scores for users with these histories."""

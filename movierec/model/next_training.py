@@ -21,6 +21,7 @@ from movierec.model.training import Training
 from movierec.ranking.metrics import rankable_users
 from movierec.ranking.topk import evaluate_users
 from movierec.utils.errors import UserError
+from movierec.utils.operations import exp_, log, product
 from movierec.utils.params import Next
 
 MAX_STEPS = 2048  # of a longer history, training takes the end
@@ -96,18 +97,18 @@ class LogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, u: Tensor, e: Tensor, b: Tensor, out: Tensor) -> Tensor:
         """Of u (n, dim), e (k, dim), b (k,) and the excluded pairs, out (n, k) bool: (n,)."""
-        s = torch.addmm(b, u, e.T).masked_fill_(out, -torch.inf)
+        s = product(u, e.T).add_(b).masked_fill_(out, -torch.inf)
         top = s.amax(dim=1, keepdim=True).clamp_(min=-1e30)  # finite where all are excluded
-        z = s.sub_(top).exp_().sum(dim=1, keepdim=True)
+        z = exp_(s.sub_(top)).sum(dim=1, keepdim=True)
         ctx.save_for_backward(u, e, s, z)
-        return (top + z.log()).squeeze(1)
+        return (top + log(z)).squeeze(1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Of u, e and b."""
         u, e, s, z = ctx.saved_tensors
         row = grad.unsqueeze(1) / z.clamp(min=1e-30)  # the gradient of s is row * s
-        return (s @ e).mul_(row), s.T @ (u * row), (s.T @ row).squeeze(1), None
+        return product(s, e).mul_(row), product(s.T, u * row), product(s.T, row).squeeze(1), None
 
 
 def step_loss(model: NextMovie, batch: Batch, negatives: np.ndarray, probability: np.ndarray) -> Tensor:

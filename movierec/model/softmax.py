@@ -13,6 +13,7 @@ from torch import Tensor
 from movierec.model.graph import torch_sum
 from movierec.model.sampling import Sample
 from movierec.ranking.topk import entries
+from movierec.utils.operations import exp_, log, product
 
 CHUNK = 512  # users whose scores exist at one time
 
@@ -47,16 +48,16 @@ class SoftmaxLoss(_FusedLoss):
             u, part = h_user[at], items[at]
             rows, cols = (index.to(u.device) for index in entries(part))
             w, n_u = share[at].unsqueeze(1), n_items[at].unsqueeze(1)  # (chunk, 1)
-            s = u @ h_item.T  # (chunk, n_items)
+            s = product(u, h_item.T)  # (chunk, n_items)
             s -= s.amax(dim=1, keepdim=True)
             positive = s[rows, cols]
-            s.exp_()
+            exp_(s)
             z = s.sum(dim=1, keepdim=True)
-            loss += _total(w * n_u * z.log(), -w.squeeze(1)[rows] * positive)
+            loss += _total(w * n_u * log(z), -w.squeeze(1)[rows] * positive)
             s *= w * n_u / z
             s[rows, cols] -= w.squeeze(1)[rows]
-            torch.mm(s, h_item, out=grad_user[at])
-            grad_item.addmm_(s.T, u)
+            product(s, h_item, out=grad_user[at])
+            grad_item += product(s.T, u)
         ctx.save_for_backward(grad_user, grad_item)
         return h_user.new_tensor(loss)
 
@@ -104,19 +105,19 @@ class SampledSoftmaxLoss(_FusedLoss):
             hidden = rows[twice].to(device), column[twice].to(device)
             rows, cols, lengths = rows.to(device), cols.to(device), torch.from_numpy(np.diff(part.indptr)).to(device)
             w, n_u = share[at].unsqueeze(1), lengths.unsqueeze(1).float()  # (n, 1)
-            s = torch.addmm(-correction, u, h_sampled.T)  # (n, k)
+            s = product(u, h_sampled.T).sub_(correction)  # (n, k)
             s[hidden] = -torch.inf
             positive = (u.index_select(0, rows) * h_item.index_select(0, cols)).sum(dim=1)
             top = torch.maximum(s.amax(dim=1), torch.segment_reduce(positive, "max", lengths=lengths))
             positive -= top[rows]
-            s.sub_(top.unsqueeze(1)).exp_()
-            z = s.sum(dim=1) + torch.segment_reduce(positive.exp(), "sum", lengths=lengths)
-            loss += _total((w * n_u).squeeze(1) * z.log(), -w.squeeze(1)[rows] * positive)
+            exp_(s.sub_(top.unsqueeze(1)))
+            z = s.sum(dim=1) + torch.segment_reduce(exp_(positive.clone()), "sum", lengths=lengths)
+            loss += _total((w * n_u).squeeze(1) * log(z), -w.squeeze(1)[rows] * positive)
             per_z = w * n_u / z.unsqueeze(1)
             s *= per_z
-            of_own.append((positive.exp_() * per_z.squeeze(1)[rows] - w.squeeze(1)[rows]).cpu().numpy())
-            torch.mm(s, h_sampled, out=grad_user[at])
-            grad_item.index_add_(0, index, s.T @ u)
+            of_own.append((exp_(positive) * per_z.squeeze(1)[rows] - w.squeeze(1)[rows]).cpu().numpy())
+            product(s, h_sampled, out=grad_user[at])
+            grad_item.index_add_(0, index, product(s.T, u))
         values = np.concatenate([*of_own, np.empty(0, np.float32)])
         own = sp.csr_matrix((values, items.indices, items.indptr), shape=items.shape)
         grad_user += torch_sum(own, device)(h_item)

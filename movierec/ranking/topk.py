@@ -10,6 +10,7 @@ from torch import Tensor
 
 from movierec.ranking.metrics import DEPTH, rankable_users, user_metrics
 from movierec.utils.distributed import ALONE, Group
+from movierec.utils.operations import product, sqrt
 
 # Scores of a chunk of users for all items: (n,) user indices to (n, n_items) float32.
 Scorer = Callable[[np.ndarray], Tensor]
@@ -157,7 +158,7 @@ class DotScorer:
 
     def __call__(self, users: np.ndarray) -> Tensor:
         """The scores of n users, (n, n_items)."""
-        return (self.h_user[torch.from_numpy(users).to(self.h_user.device)] @ self.h_item.T).cpu()
+        return product(self.h_user[torch.from_numpy(users).to(self.h_user.device)], self.h_item.T).cpu()
 
     def standardised(self) -> "DotScorer":
         """The scorer whose scores have mean 0 and deviation 1 over the items, for each user.
@@ -167,9 +168,9 @@ class DotScorer:
         """
         h_item = self.h_item.double()
         centred = h_item - h_item.mean(dim=0)
-        covariance = centred.T @ centred / len(centred)
+        covariance = product(centred.T, centred) / len(centred)
         h_user = self.h_user.double()
-        deviation = ((h_user @ covariance) * h_user).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
+        deviation = sqrt((product(h_user, covariance) * h_user).sum(dim=1, keepdim=True).clamp(min=1e-24))
         return DotScorer((h_user / deviation).float(), centred.float())
 
 

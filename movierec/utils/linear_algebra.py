@@ -5,6 +5,8 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from movierec.utils.operations import product
+
 
 def invert_spd_(matrix: Tensor, base: int = 256) -> Tensor:
     """Invert a symmetric positive definite matrix in place, by recursive block inversion.
@@ -29,9 +31,10 @@ def invert_spd_(matrix: Tensor, base: int = 256) -> Tensor:
             return matrix.copy_(torch.from_numpy(np.linalg.inv(matrix.numpy())))
     h = n // 2
     a, b, c = matrix[:h, :h], matrix[:h, h:], matrix[h:, h:]
-    w = invert_spd_(a, base) @ b  # (h, n - h)
-    w_s = w @ invert_spd_(c.addmm_(b.T, w, alpha=-1), base)
-    a.addmm_(w_s, w.T)
+    w = product(invert_spd_(a, base), b)  # (h, n - h)
+    c -= product(b.T, w)
+    w_s = product(w, invert_spd_(c, base))
+    a += product(w_s, w.T)
     torch.neg(w_s, out=b)
     matrix[h:, :h] = b.T
     return matrix
