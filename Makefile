@@ -17,8 +17,8 @@ setup: .venv/.complete ## the environment in .venv, from requirements.txt and re
 repro: setup ## the main job: dvc repro on MovieLens 1M (on 100K where 1M can't be had), and a summary
 	@python tools/repro.py
 
-verify: setup ## the pipeline twice, in two new clones with other threads, locale, time zone and hash seed: the same bytes?
-	@python tools/verify.py
+verify: setup ## the pipeline in two new clones under other conditions: the bytes of the committed run? CPU=intel or amd: emulated
+	@python tools/$(if $(CPU),emulate.py $(CPU),verify.py)
 
 sweep: setup ## an adaptive search over sweep.yaml, each trial a DVC experiment; goes on where it was stopped
 	@python tools/sweep.py

@@ -20,7 +20,7 @@ def home() -> Path:
     return next((folder.parents[2] for folder in ROOT.parents if folder.match(".dvc/tmp/exps")), ROOT)
 
 
-for package in ("torch", "dgl", "pandas", "duckdb", "pydantic", "ruamel"):
+for package in ("torch", "pandas", "duckdb", "pydantic", "ruamel"):
     if importlib.util.find_spec(package) is None:
         activate = f"source {home()}/.venv/bin/activate"
         if not (home() / ".venv").is_dir():

@@ -1,5 +1,8 @@
 """What the tests share: no randomness of their own, a small world of users and movies, and a part of MovieLens 100K."""
 
+import movierec  # noqa: F401  # before NumPy: it pins the code that the libraries choose by processor
+
+# isort: split
 import shutil
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Message passing over the bipartite user-item graph; the only file that imports DGL."""
+"""Message passing over the bipartite user-item graph; the only file that imports DGL.
+
+Without DGL, or with DGL=off in the environment, torch's sparse products take its place, up to rounding.
+"""
 
 import functools
 import os
@@ -12,8 +15,13 @@ import torch
 from torch import Tensor
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
-import dgl
-import dgl.ops
+try:
+    if os.environ.get("DGL") == "off":
+        raise ImportError
+    import dgl
+    import dgl.ops
+except ImportError:
+    dgl = None
 
 from movierec.interactions.graph_arrays import GraphArrays
 from movierec.utils.distributed import ALONE, Group
@@ -35,13 +43,14 @@ class Graph:
     def __init__(
         self, arrays: GraphArrays, device: str = "cpu", use_dgl: bool | None = None, group: Group = ALONE
     ) -> None:
-        """`use_dgl`: whether DGL sums the messages; None: on the CPU, where the weights have few values."""
+        """`use_dgl`: whether DGL sums the messages; None: if it is there, on the CPU, with few values of weights."""
         self.n_users, self.n_items, self.device, self.group = arrays.n_users, arrays.n_items, device, group
         self.user_gender, self.item_genres = arrays.user_gender, arrays.item_genres
         whole = arrays.matrix()  # (n_users, n_items)
         self.first, self.end = group.user_range(whole)  # the users whose edges are here
         self.matrix = whole if group.size == 1 else whole[self.first : self.end]
-        use_dgl = device == "cpu" and _few_values(arrays.weight) if use_dgl is None else use_dgl
+        if use_dgl is None:
+            use_dgl = dgl is not None and device == "cpu" and _few_values(arrays.weight)
         self._sum_of: Any = dgl_sum if use_dgl else functools.partial(torch_sum, device=device)
         self._to_users, self._to_items = self._sum_of(self.matrix), self._sum_of(self.matrix.T.tocsr())
         self._user_scale = inverse_root_degree(self.matrix, axis=1).to(device)  # (n_users, 1)
@@ -98,7 +107,7 @@ def _few_values(weight: np.ndarray) -> bool:
     return len(np.unique(sample)) <= MAX_VALUES and len(np.unique(weight)) <= MAX_VALUES
 
 
-def _block(rows: sp.csr_matrix) -> dgl.DGLGraph:
+def _block(rows: sp.csr_matrix) -> Any:
     """The graph with an edge from column to row for each entry."""
     target = torch.from_numpy(np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(rows.indptr)))
     source = torch.from_numpy(rows.indices.astype(np.int32))
@@ -124,6 +133,8 @@ def dgl_sum(rows: sp.csr_matrix) -> Sum:
 
 def weighted_sum(rows: sp.csr_matrix) -> Sum:
     """Weighted sums by DGL, edge by edge: slower, but without preparation."""
+    if dgl is None:
+        return torch_sum(rows, "cpu")
     block, weight = _block(rows), torch.from_numpy(rows.data).unsqueeze(1)
     return lambda h: dgl.ops.u_mul_e_sum(block, h, weight)
 

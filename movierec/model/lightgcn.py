@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from movierec.model.graph import Graph, inverse_root_degree, weighted_sum
+from movierec.utils.operations import product
 
 INITIAL_STD = 0.1  # of the entries of the embeddings
 
@@ -75,8 +76,8 @@ def vectors_from_features(h: Tensor, features: np.ndarray, wanted: np.ndarray) -
     is the mean over its features, or over all nodes if it has none.
     """
     has, asks = torch.from_numpy(features).float(), torch.from_numpy(wanted).float()
-    per_feature = has.T @ h / has.sum(dim=0).clamp(min=1).unsqueeze(1)  # (n_features, dim)
-    mean = asks @ per_feature / asks.sum(dim=1, keepdim=True).clamp(min=1)
+    per_feature = product(has.T, h) / has.sum(dim=0).clamp(min=1).unsqueeze(1)  # (n_features, dim)
+    mean = product(asks, per_feature) / asks.sum(dim=1, keepdim=True).clamp(min=1)
     return F.normalize(torch.where(asks.any(dim=1, keepdim=True), mean, h.mean(dim=0)))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from movierec.interactions.history import Histories, decayed, transitions
 from movierec.model.graph import weighted_sum
 from movierec.ranking.topk import Scorer
-from movierec.utils.operations import product, sqrt
+from movierec.utils.operations import linear, product, sqrt
 
 INITIAL_STD = 0.1  # of the entries of the embeddings
 INITIAL_HALF_LIFE, INITIAL_REACH = 2.0, 20  # of the transitions that initialise the embeddings
@@ -101,8 +101,8 @@ class NextMovie(nn.Module):
 
     def vectors(self, states: Tensor) -> Tensor:
         """The vector u / (|u| temperature): (n, width) to (n, dim)."""
-        x = self.mix(states * self.scale)
-        u = x + self.down(F.gelu(self.up(F.layer_norm(x, x.shape[-1:]))))
+        x = linear(states * self.scale, self.mix)
+        u = x + linear(F.gelu(linear(F.layer_norm(x, x.shape[-1:]), self.up)), self.down)
         return F.normalize(u, dim=-1) / self.temperature
 
     def scores(self, states: Tensor) -> Tensor:

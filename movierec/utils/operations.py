@@ -10,10 +10,11 @@ which is its own, and NumPy's log and sqrt.
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 N_BLOCKS, SMALLEST, LARGEST = 8, 64, 512  # of the rows of a product
 LOG2_E = 1.4426950408889634
@@ -42,6 +43,27 @@ def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     else:
         list(_pool(threads).map(block, begins))
     return out
+
+
+class _Linear(torch.autograd.Function):
+    """`linear`, with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """x W^T + b."""
+        ctx.save_for_backward(x, weight)
+        return product(x, weight.T).add_(bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the input, the weight and the bias."""
+        x, weight = ctx.saved_tensors
+        return product(grad, weight), product(grad.T, x), grad.sum(dim=0)
+
+
+def linear(x: Tensor, layer: nn.Linear) -> Tensor:
+    """The layer's x W^T + b: (n, width) to (n, width of the output)."""
+    return _Linear.apply(x, layer.weight, layer.bias)
 
 
 def exp_(x: Tensor) -> Tensor:

@@ -50,6 +50,15 @@ def test_sums_of_messages_are_weighted(train, graph_of, use_dgl, values):
     np.testing.assert_allclose(weighted_sum(train)(h_item), matrix @ h_item.numpy(), atol=1e-5)
 
 
+def test_without_dgl_torch_sums_the_messages(train, graph_of, monkeypatch):
+    monkeypatch.setattr("movierec.model.graph.dgl", None)
+    h_user, h_item = random_vectors(train, 4)
+    graph = Graph(graph_of(train))
+    np.testing.assert_allclose(graph.to_users(h_item), train.toarray() @ h_item.numpy(), atol=1e-5)
+    np.testing.assert_allclose(graph.to_items(h_user), train.toarray().T @ h_user.numpy(), atol=1e-5)
+    np.testing.assert_allclose(weighted_sum(train)(h_item), train.toarray() @ h_item.numpy(), atol=1e-5)
+
+
 def test_items_send_their_vectors_by_the_root_of_their_degree(train, graph_of):
     _, h_item = random_vectors(train, 4)
     degree = np.maximum(train.toarray().sum(axis=0), 1)

@@ -140,7 +140,6 @@ def test_a_walk_around_a_circle_is_learned(cycle):
 
 
 def test_training_repeats_to_the_byte_for_any_number_of_threads():
-    """With AMD processors, MKL guarantees it only for products with all sides of 18 or more, as in practice."""
     n_items, rng = 64, np.random.default_rng(0)
     lists = np.array([rng.permutation(n_items)[:40] for _ in range(60)])
     valid = sp.csr_matrix((np.ones(60, np.float32), (np.arange(60), lists[:, 39])), shape=(60, n_items))

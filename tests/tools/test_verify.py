@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import verify
 from imports import ROOT
 from stage_runner import STAGES
 
 from movierec.utils.errors import UserError
+from movierec.utils.storage import write_json, write_table
 
 SAME = dict.fromkeys(STAGES, "0" * 32)
 TRAIN_DIFFERS, SPLIT_DIFFERS = SAME | {"train": "1" * 32}, SAME | {"split": "1" * 32}
@@ -19,17 +21,41 @@ WITHOUT_PAGE = {stage: of for stage, of in SAME.items() if stage != "page"}
 @pytest.mark.parametrize(
     ("one", "other", "committed", "code", "message"),
     [
-        (SAME, SAME, SAME, 0, "All bytes are the same."),
+        (SAME, SAME, SAME, 0, "The same bytes."),
         (SAME, TRAIN_DIFFERS, SAME, 1, "The two clones differ in train."),
-        (SAME, SAME, SPLIT_DIFFERS, 0, "The two clones agree; the committed run differs in split: "),
+        (SAME, SAME, SPLIT_DIFFERS, 0, "The same up to rounding: metrics within 0.0004, lists overlap 99.5%."),
         (SAME, WITHOUT_PAGE, None, 1, "The two clones differ in page."),
     ],
 )
 def test_the_table_and_the_exit_code_show_which_stages_differ(capsys, one, other, committed, code, message):
     found = dict(zip(verify.CONDITIONS, (one, other))) | ({"committed": committed} if committed else {})
-    assert verify.show(found) == code
+    assert verify.show(found, {"metrics/test/ndcg@20.json": 0.0004, "metrics/test/map@20.json": 0.0}, 0.995) == code
     *table, conclusion = capsys.readouterr().out.splitlines()
-    assert conclusion.startswith(message) and sum("differs" in line for line in table) == ("All" not in message)
+    assert conclusion.startswith(message) and any("differs" in line for line in table) == ("bytes" not in message)
+
+
+def test_metrics_that_differ_by_more_than_rounding_are_named(capsys):
+    found = dict(zip(verify.CONDITIONS, (SAME, SAME))) | {"committed": TRAIN_DIFFERS}
+    assert verify.show(found, {"metrics/test/ndcg@20.json": 0.0104, "metrics/test/map@20.json": 0.0}, None) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "Different: metrics/test/ndcg@20.json by 0.0104."
+
+
+def test_metrics_and_lists_are_compared_with_the_committed_ones(project, monkeypatch):
+    write_json({"model": 0.25, "EASE": 0.2}, project / "metrics/test/ndcg@20.json")
+    write_json({"model": 12}, project / "metrics/test/novelty@20.json")
+    committed = pd.DataFrame({"UserID": [1, 1, 2, 2], "MovieID": [5, 6, 5, 7]})
+    write_table(committed, project / ".dvc/cache/files/md5/bb/cd")
+    write_json([{"md5": "bbcd", "relpath": "recommendations.parquet"}], project / ".dvc/cache/files/md5/aa/1.dir")
+    (project / "dvc.lock").write_text("stages: {recommend: {outs: [{path: data/recommendations, md5: aa1.dir}]}}")
+    commit(project)
+    write_json({"model": 0.2498, "EASE": 0.2001}, project / "metrics/test/ndcg@20.json")
+    write_json({"model": 13}, project / "metrics/test/novelty@20.json")
+    now = committed.assign(MovieID=[6, 5, 5, 9])
+    write_table(now, project / "data/recommendations/recommendations.parquet")
+    assert verify.metric_changes(project) == pytest.approx({"metrics/test/ndcg@20.json": 0.0002})
+    assert verify.list_overlap(project) == 0.75
+    (project / ".dvc/cache/files/md5/aa/1.dir").unlink()
+    assert verify.list_overlap(project) is None
 
 
 def test_the_hash_of_a_stage_is_of_its_outputs_alone(tmp_path):
@@ -53,10 +79,15 @@ def project(tmp_path, monkeypatch):
     project.mkdir(parents=True)
     (project / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.setattr(verify.repro, "ROOT", project)
-    commit = ["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "start"]
-    for command in (["init", "-q", str(tmp_path / "all")], ["add", "-A"], commit):
-        subprocess.run(["git", *command], cwd=project, check=True)
+    subprocess.run(["git", "init", "-q", str(tmp_path / "all")], check=True)
+    commit(project)
     return project
+
+
+def commit(project):
+    identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for command in (["add", "-A"], [*identity, "commit", "-qm", "run"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
 
 
 def test_a_project_in_a_larger_repository_is_cloned_with_it(project, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from movierec.utils.linear_algebra import invert_spd_
+from movierec.utils.operations import product
 
 
 @pytest.mark.parametrize("n", [1, 5, 37, 64])
@@ -32,7 +33,7 @@ def test_the_inverse_has_the_same_bits_for_any_number_of_threads():
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            results.append(invert_spd_(a @ a.T / 900 + torch.eye(700)))
+            results.append(invert_spd_(product(a, a.T) / 900 + torch.eye(700)))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(*results)

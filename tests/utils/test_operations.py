@@ -1,0 +1,74 @@
+"""Operations with the same bits on any x86-64 processor: their values, and their bits for any number of threads."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from imports import ROOT
+
+import movierec
+from movierec.utils.operations import exp_, linear, log, product, sqrt
+
+SHAPES = [(1, 1, 1), (1, 64, 500), (17, 18, 24), (300, 5, 301), (700, 129, 33), (5000, 8, 3)]
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_product_is_the_sum_of_products_with_the_same_bits_for_any_number_of_threads(shape, dtype, threads):
+    m, k, n = shape
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(size, generator=generator, dtype=dtype) for size in ((m, k), (k, n)))
+    found = []
+    for count in (1, 2, 3):
+        threads(count)
+        found.append(product(a, b))
+        assert product(a, b, out=(out := torch.empty(m, n, dtype=dtype))) is out and torch.equal(out, found[-1])
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2]) and found[0].dtype == dtype
+    exact = np.einsum("ik,kj->ij", a.double().numpy(), b.double().numpy())
+    np.testing.assert_allclose(found[0], exact, atol=1e-4 if dtype == torch.float32 else 1e-12)
+
+
+def test_a_product_takes_transposed_matrices_and_parts():
+    a, b = torch.randn(40, 9), torch.randn(30, 40)
+    expected = (a.double().T @ b.double().T)[2:7]
+    torch.testing.assert_close(product(a.T[2:7], b.T).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_linear_layer_has_the_value_and_gradient_of_torchs():
+    layer, x = torch.nn.Linear(5, 3), torch.randn(7, 5, requires_grad=True)
+    results = []
+    for forward in (layer, lambda of: linear(of, layer)):
+        layer.zero_grad()
+        x.grad = None
+        (forward(x) ** 2).sum().backward()
+        results.append((forward(x).detach(), x.grad, layer.weight.grad.clone(), layer.bias.grad.clone()))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_elementwise_functions_are_those_of_their_names():
+    x = torch.tensor([[0.0, 1e-30, 0.5, 1.0, 3.0, 80.0]])
+    torch.testing.assert_close(exp_(-x.clone()), torch.exp(-x.double()).float(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(log(x), torch.log(x.double()).float(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(sqrt(x), torch.sqrt(x.double()).float(), rtol=1e-6, atol=0)
+    inplace = torch.zeros(3)
+    assert exp_(inplace) is inplace and inplace.tolist() == [1, 1, 1]
+    assert exp_(torch.tensor([-torch.inf, -200.0])).tolist() == [0, 0]
+
+
+def test_the_libraries_are_pinned_in_this_process_and_wherever_the_library_is_imported_first():
+    assert all(name in os.environ for name in movierec.PINNED)
+    code = "import movierec, os; print(all(os.environ[name] == value for name, value in movierec.PINNED.items()))"
+    environment = {name: value for name, value in os.environ.items() if name not in movierec.PINNED}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "True", done.stderr
