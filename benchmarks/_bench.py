@@ -168,9 +168,12 @@ def machine() -> dict[str, Any]:
     except OSError:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    vectors = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else ""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "processor": models[0] if models else platform.processor(),
+        "vectors": vectors,
         "cores": os.cpu_count(),
         "memory_gb": round(memory / 1e9, 1),
         "system": platform.platform(),

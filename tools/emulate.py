@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent / "benchmarks")]
 
+import _bench
 from _project import copy_project
 
 import movierec
@@ -27,7 +28,10 @@ from movierec.utils.params import read_yaml
 
 PROCESSORS = {"intel": "Haswell", "amd": "EPYC-Milan"}
 N_USERS = 150
+# All parts of the model take part: those of a split by time, of many nodes, and of many movies.
 SETTINGS = ("dataset=path", "k_core=2", "embedding_dim=16", "epochs=3", "ease.lambdas=[50,200]", "knn.neighbors=[20]")
+SETTINGS += ("split_strategy=leave_one_out", "user_process=local", "softmax=sampled", "negatives=200")
+SETTINGS += ("next.dim=16", "next.hidden=17", "next.epochs=2")
 RESULTS = ("data", "models", "metrics", "plots")
 # QEMU 7.2 crashes in NumPy's argpartition with AVX2, which t-SNE calls.
 WITHOUT_AVX2 = {"NPY_DISABLE_CPU_FEATURES": f"X86_V3 {movierec.PINNED['NPY_DISABLE_CPU_FEATURES']}"}
@@ -37,7 +41,9 @@ UNCHECKED = {"data/own_data.json"}  # has the path of the data
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cpu", choices=PROCESSORS)
-    cpu = parser.parse_args().cpu
+    parser.add_argument("--record", action="store_true", help="write benchmarks/results/emulated_CPU.json")
+    args = parser.parse_args()
+    cpu = args.cpu
     if shutil.which("qemu-x86_64") is None:
         raise UserError("qemu-x86_64 is missing; on Debian, `apt-get install qemu-user` brings it.")
     with tempfile.TemporaryDirectory() as scratch:
@@ -50,6 +56,9 @@ def main() -> int:
     for name in different:
         print(f"differs: {name}")
     print(f"{len(there) - len(different)} of {len(there)} files have the same bytes on an emulated {PROCESSORS[cpu]}.")
+    if args.record:
+        figures = {"emulated": PROCESSORS[cpu], "files": len(there), "different": different}
+        _bench.write_result(_bench.RESULTS / f"emulated_{cpu}.json", figures)
     return bool(different)
 
 

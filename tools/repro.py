@@ -83,6 +83,19 @@ def set_param(key: str, value: str, path: Path = PARAMS) -> None:
     partial.replace(path)
 
 
+def other_files() -> list[str]:
+    """The files of data/raw whose bytes are not those of the committed run, where that is of the same data set."""
+
+    def raw(lock: dict) -> tuple[str, str]:
+        stage = lock.get("stages", {}).get("download", {})
+        of = stage.get("params", {}).get("params.yaml", {}).get("dataset", "")
+        return of, next(iter(stage.get("outs", [])), {}).get("md5", "")
+
+    shown = subprocess.run(["git", "show", f"HEAD:./{LOCK}"], capture_output=True, text=True)
+    before, now = (raw(YAML(typ="safe").load(text) or {}) for text in (shown.stdout, LOCK.read_text(encoding="utf-8")))
+    return sorted(path.name for path in Path("data/raw").iterdir()) if before[0] == now[0] and before != now else []
+
+
 def summary() -> None:
     """Print the data set, the metrics, and the next steps."""
     params = read_params(PARAMS)
@@ -92,6 +105,8 @@ def summary() -> None:
     ratings = pd.read_parquet("data/clean/ratings.parquet", columns=["UserID", "MovieID"])
     n_users, n_movies = ratings["UserID"].nunique(), ratings["MovieID"].nunique()
     print(f"\n{title}: {n_users:,} users, {n_movies:,} movies, {n_ratings:,} ratings")
+    if others := other_files():
+        print(f"{', '.join(others)}: not the files of the committed run, so that figures and dvc.lock differ from it")
     table = Table()
     for column, justify in (("on test", "left"), ("NDCG@20", "right"), ("Recall@20", "right")):
         table.add_column(column, justify=justify)

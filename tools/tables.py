@@ -469,6 +469,17 @@ def verify() -> str:
     return markdown(("stage", *conditions, ""), rows)
 
 
+@made
+def emulated() -> str:
+    """The stages on emulated processors, beside the machine that emulated them."""
+    rows = []
+    for of in map(bench, ("emulated_intel", "emulated_amd")):
+        same = of["files"] - len(of["different"])
+        machine = f"{of['about']['machine']['processor']}, {of['about']['machine']['vectors']}"
+        rows.append((of["emulated"], machine, f"{same} of {of['files']}", ", ".join(of["different"])))
+    return markdown(("emulated", "beside", "files with the same bytes", "others"), rows)
+
+
 # --- figures in prose ---
 
 

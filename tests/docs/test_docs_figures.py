@@ -25,7 +25,7 @@ FIGURE = re.compile(
     re.VERBOSE,
 )
 BENCHMARKS = ROOT / "benchmarks/dvc.yaml"
-BY_TOOLS = {ROOT / "benchmarks/results/verify.json"}  # tools/verify.py --record
+BY_TOOLS = {ROOT / f"benchmarks/results/{name}.json" for name in ("verify", "emulated_intel", "emulated_amd")}  # tools/
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
 
 

@@ -40,6 +40,24 @@ def test_otherwise_the_data_set_stays(run_with, dataset, reason):
     assert run_with(dataset, reason) == dataset
 
 
+@pytest.mark.parametrize(
+    ("dataset", "md5", "others"),
+    [("ml-1m", "a.dir", []), ("ml-1m", "b.dir", ["movies.dat", "ratings.dat"]), ("ml-100k", "b.dir", [])],
+)
+def test_files_that_are_not_those_of_the_committed_run_are_named(tmp_path, monkeypatch, dataset, md5, others):
+    lock = "stages: {{download: {{params: {{params.yaml: {{dataset: {}}}}}, outs: [{{path: data/raw, md5: {}}}]}}}}"
+    (tmp_path / "dvc.lock").write_text(lock.format("ml-1m", "a.dir"))
+    identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "run"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.lock").write_text(lock.format(dataset, md5))
+    (tmp_path / "data/raw").mkdir(parents=True)
+    for name in ("ratings.dat", "movies.dat"):
+        (tmp_path / "data/raw" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert repro.other_files() == others
+
+
 @pytest.mark.parametrize(("path", "said"), [("models", "overlaps with models/"), ("nowhere", "is not a folder")])
 def test_a_wrong_data_path_is_named_before_dvc_runs(tmp_path, monkeypatch, path, said):
     (tmp_path / "models").mkdir()
