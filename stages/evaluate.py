@@ -31,7 +31,7 @@ def main() -> None:
     for part in metrics:
         write_metrics(metrics[part], Path(f"metrics/{part}"))
     print(report(metrics))
-    write_json(at_cutoffs(evaluations, params.cutoffs), Path("metrics/every_cutoff.json"))
+    write_json(at_cutoffs(evaluations, params.cutoffs), Path("metrics/every_cutoff.json"), decimals=4)
     groups = group_tables(on_test, split.train, gender=gender, genres=genres)
     curves = all_curves(read_csv(Path("models/epochs.csv")), evaluations["valid"], on_test, item_degrees(split.train))
     for name, table in (curves | groups).items():
