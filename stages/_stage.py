@@ -58,6 +58,13 @@ def read_parts(*names: str) -> list[pd.DataFrame]:
     return [read_table(Path(PARTS[name])) for name in names]
 
 
+def read_moments(moments: dict[str, tuple[str, ...]]) -> dict[str, list[pd.DataFrame]]:
+    """By moment, the interactions of the parts of the split that are known then; each part is read once."""
+    names = sorted({part for parts in moments.values() for part in parts})
+    tables = dict(zip(names, read_parts(*names), strict=True))
+    return {moment: [tables[part] for part in parts] for moment, parts in moments.items()}
+
+
 def read_ids() -> tuple[np.ndarray, np.ndarray]:
     """The UserID of each user index, and the MovieID of each item index."""
     users, movies = (read_table(Path(f"data/split/{name}.parquet")) for name in ("users", "items"))

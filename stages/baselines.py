@@ -18,7 +18,7 @@ def main() -> None:
     params = _stage.params()
     temporal = params.split_strategy in TEMPORAL
     train = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz"))).binary_matrix()
-    known = {moment: _stage.read_parts(*parts) for moment, parts in MOMENTS.items()}  # tables
+    known = _stage.read_moments(MOMENTS)
     seen = {at: to_csr(pd.concat(parts), *train.shape) for at, parts in known.items()}
     histories = dict.fromkeys(MOMENTS)
     if temporal:

@@ -17,23 +17,24 @@ from movierec.utils.storage import read_arrays, remove, write_arrays, write_csv
 
 def main() -> None:
     params = _stage.params()
-    group = join(params.device, params.processes)
+    group, temporal = join(params.device, params.processes), params.split_strategy in TEMPORAL
     graph = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz")))
     shape = graph.n_users, graph.n_items
-    known = {moment: _stage.read_parts(*parts) for moment, parts in MOMENTS.items()}  # tables
+    known = _stage.read_moments(MOMENTS)
+    seen = {at: to_csr(pd.concat(parts), *shape) for at, parts in known.items()}
     profiles = dict.fromkeys(MOMENTS)
-    if params.split_strategy in TEMPORAL:
+    if temporal:
         profiles = {at: Profiles.from_interactions(*shape, of, params.rating_power) for at, of in known.items()}
+    del known  # large, where there are many interactions
     options = {"profiles": profiles["after_train"], "checkpoints": _stage.CHECKPOINTS / "train", "say": print}
-    fitted = fit(graph, to_csr(known["after_valid"][-1], *shape), params, group=group, **options)
+    fitted = fit(graph, seen["after_valid"] - seen["after_train"], params, group=group, **options)
     arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params) if fitted else {}
     if fitted:
         write_arrays(Path("models/model.npz"), **arrays)
         write_csv(fitted.epochs, Path("models/epochs.csv"))
+    del fitted
     arrays = group.arrays_from_leader(arrays)
     model = unpack(arrays, "models/model.npz").model  # as it is stored, so that this is what is evaluated
-    seen = {at: to_csr(pd.concat(parts), *shape) for at, parts in known.items()}
-    temporal = params.split_strategy in TEMPORAL
     ranked = rank_moments(lambda at: {"model": model.scorer(profiles[at])}, seen, temporal=temporal, group=group)
     if group.leads:
         write_arrays(Path("data/rankings/model.npz"), **ranked)
