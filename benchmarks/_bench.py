@@ -16,6 +16,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+import movierec  # noqa: F401  # before NumPy: it pins the code that the libraries choose by processor
+
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
 import numpy as np

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 from typing import Any
 
 __version__ = "1.0.0"
@@ -17,6 +18,8 @@ PINNED = {
     "OPENBLAS_CORETYPE": "Haswell",  # products and LAPACK of NumPy and SciPy
     "OPENBLAS_NUM_THREADS": "1",
 }
+# In a program that has loaded NumPy by now, OpenBLAS has threads of its own.
+IN_TIME = "numpy" not in sys.modules or "OPENBLAS_NUM_THREADS" in os.environ
 for _name, _value in PINNED.items():
     os.environ.setdefault(_name, _value)
 # Waiting threads sleep soon. By default they spin, and beside another program training took eight times as long.

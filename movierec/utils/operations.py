@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import movierec
+
 N_BLOCKS, SMALLEST, LARGEST = 8, 64, 512  # of the rows of a product
 LOG2_E = 1.4426950408889634
 
@@ -37,7 +39,9 @@ def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
         np.matmul(left[begin : begin + rows], right, out=result[begin : begin + rows])
 
     begins, threads = range(0, len(left), rows), torch.get_num_threads()
-    if threads == 1 or len(begins) == 1:
+    if not movierec.IN_TIME:
+        np.matmul(left, right, out=result)
+    elif threads == 1 or len(begins) == 1:
         for begin in begins:
             block(begin)
     else:

@@ -1,6 +1,7 @@
 """Operations with the same bits on any x86-64 processor: their values, and their bits for any number of threads."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -66,9 +67,28 @@ def test_elementwise_functions_are_those_of_their_names():
     assert exp_(torch.tensor([-torch.inf, -200.0])).tolist() == [0, 0]
 
 
-def test_the_libraries_are_pinned_in_this_process_and_wherever_the_library_is_imported_first():
-    assert all(name in os.environ for name in movierec.PINNED)
-    code = "import movierec, os; print(all(os.environ[name] == value for name, value in movierec.PINNED.items()))"
+def imported(first, folder=""):
+    """Whether the libraries are pinned in a new process that imports a module first: (in time, OpenBLAS as pinned)."""
+    code = f"""
+import sys; sys.path[:0] = ["{ROOT}", "{ROOT / folder}"]
+import {first}, movierec, numpy, torch, threadpoolctl
+blas = next(of for of in threadpoolctl.threadpool_info() if of["internal_api"] == "openblas")
+print(movierec.IN_TIME, blas["num_threads"] == 1 and blas["architecture"] == "Haswell")"""
     environment = {name: value for name, value in os.environ.items() if name not in movierec.PINNED}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.stdout.strip() == "True", done.stderr
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="pinned on x86-64 alone")
+def test_all_ways_in_pin_the_libraries_before_they_are_loaded():
+    assert movierec.IN_TIME and all(name in os.environ for name in movierec.PINNED)
+    for first, folder in (("movierec.recommend", ""), ("_stage", "stages"), ("_bench", "benchmarks")):
+        assert imported(first, folder) == ["True", "True"], first
+    assert imported("numpy")[0] == "False"
+
+
+def test_a_program_that_has_loaded_numpy_before_gets_the_same_products(monkeypatch):
+    monkeypatch.setattr(movierec, "IN_TIME", False)
+    a, b = torch.randn(700, 30), torch.randn(30, 20)
+    torch.testing.assert_close(product(a, b), a @ b, rtol=1e-4, atol=1e-4)
