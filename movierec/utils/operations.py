@@ -4,11 +4,12 @@ Matrix products are NumPy's: OpenBLAS takes one kind of kernel (`PINNED` in movi
 one for each brand, or is slow. A product is divided into blocks of rows that depend on its shape alone, and each is the
 work of one thread: so that the number of threads changes no bit either.
 
-Elementwise, MKL approximates exp, log and sqrt by instructions of each brand. Those that matter here are torch's exp2,
-which is its own, and NumPy's log and sqrt.
+Elementwise, MKL approximates exp, log and sqrt by instructions of each brand, and torch's own exp2 has other bits where
+the part of a thread ends: NumPy's have neither.
 """
 
 import functools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +20,6 @@ from torch import Tensor, nn
 import movierec
 
 N_BLOCKS, SMALLEST, LARGEST = 8, 64, 512  # of the rows of a product
-LOG2_E = 1.4426950408889634
 
 
 @functools.cache
@@ -33,20 +33,22 @@ def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
         return torch.mm(a, b, out=out)
     out = torch.empty(a.shape[0], b.shape[1], dtype=a.dtype) if out is None else out
     left, right, result = a.detach().numpy(), b.detach().numpy(), out.detach().numpy()
-    rows = min(max(-(-len(left) // N_BLOCKS), SMALLEST), LARGEST)
-
-    def block(begin: int) -> None:
-        np.matmul(left[begin : begin + rows], right, out=result[begin : begin + rows])
-
-    begins, threads = range(0, len(left), rows), torch.get_num_threads()
-    if not movierec.IN_TIME:
-        np.matmul(left, right, out=result)
-    elif threads == 1 or len(begins) == 1:
-        for begin in begins:
-            block(begin)
+    if movierec.IN_TIME:
+        _in_blocks(lambda at: np.matmul(left[at], right, out=result[at]), len(left))
     else:
-        list(_pool(threads).map(block, begins))
+        np.matmul(left, right, out=result)
     return out
+
+
+def _in_blocks(work: Callable[[slice], Any], n_rows: int) -> None:
+    """Do `work` for blocks of rows, by as many threads as torch has; the blocks do not depend on their number."""
+    size = min(max(-(-n_rows // N_BLOCKS), SMALLEST), LARGEST)
+    blocks, threads = [slice(begin, begin + size) for begin in range(0, n_rows, size)], torch.get_num_threads()
+    if threads == 1 or len(blocks) == 1:
+        for at in blocks:
+            work(at)
+    else:
+        list(_pool(threads).map(work, blocks))
 
 
 class _Linear(torch.autograd.Function):
@@ -72,7 +74,11 @@ def linear(x: Tensor, layer: nn.Linear) -> Tensor:
 
 def exp_(x: Tensor) -> Tensor:
     """e^x, in place."""
-    return x.mul_(LOG2_E).exp2_()
+    if x.device.type != "cpu":
+        return x.exp_()
+    values = x.numpy()
+    _in_blocks(lambda at: np.exp(values[at], out=values[at]), len(values))
+    return x
 
 
 def log(x: Tensor) -> Tensor:

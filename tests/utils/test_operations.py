@@ -57,11 +57,20 @@ def test_a_linear_layer_has_the_value_and_gradient_of_torchs():
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+def test_exp_has_the_same_bits_for_any_number_of_threads(threads):
+    x, found = torch.randn(301, 977), []  # above the size from which torch divides a tensor among threads
+    for count in (1, 2, 3):
+        threads(count)
+        found.append(exp_(x.clone()))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
 def test_elementwise_functions_are_those_of_their_names():
     x = torch.tensor([[0.0, 1e-30, 0.5, 1.0, 3.0, 80.0]])
     torch.testing.assert_close(exp_(-x.clone()), torch.exp(-x.double()).float(), rtol=1e-5, atol=0)
     torch.testing.assert_close(log(x), torch.log(x.double()).float(), rtol=1e-6, atol=0)
     torch.testing.assert_close(sqrt(x), torch.sqrt(x.double()).float(), rtol=1e-6, atol=0)
+    assert not exp_(torch.full((3,), -torch.inf)).any()
     inplace = torch.zeros(3)
     assert exp_(inplace) is inplace and inplace.tolist() == [1, 1, 1]
     assert exp_(torch.tensor([-torch.inf, -200.0])).tolist() == [0, 0]
