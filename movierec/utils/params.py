@@ -130,8 +130,8 @@ class Params(Section):
 
     rating_power: float = _param("an edge weighs (rating / mean rating) ^ this; 0 ignores ratings", ge=0, le=4)
 
-    ease: Ease
     knn: Knn
+    ease: Ease  # its last value is no list: DVC would lose the comment after one
 
     embedding_dim: Annotated[int | None, *Auto] = _param(
         "of users and movies; auto: by number of movies", ge=1, le=4096
