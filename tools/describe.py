@@ -30,7 +30,7 @@ HEADINGS = {
     "dataset": "data",
     "split_strategy": "split",
     "rating_power": "graph",
-    "ease": "baselines",
+    "knn": "baselines",
     "embedding_dim": "model",
     "device": "training",
     "next": "next-movie model (split strategies by time)",
