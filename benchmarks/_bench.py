@@ -18,8 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import movierec  # noqa: F401  # before NumPy: it pins the code that the libraries choose by processor
 
-os.environ.setdefault("DGLBACKEND", "pytorch")
-
+# isort: split
 import numpy as np
 from ruamel.yaml import YAML, YAMLError
 

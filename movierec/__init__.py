@@ -18,10 +18,11 @@ PINNED = {
     "OPENBLAS_CORETYPE": "Haswell",  # products and LAPACK of NumPy and SciPy
     "OPENBLAS_NUM_THREADS": "1",
 }
-# In a program that has loaded NumPy by now, OpenBLAS has threads of its own.
-IN_TIME = "numpy" not in sys.modules or "OPENBLAS_NUM_THREADS" in os.environ
+_early = {name: os.environ.get(name) for name in PINNED} if "numpy" in sys.modules else PINNED
 for _name, _value in PINNED.items():
     os.environ.setdefault(_name, _value)
+# Otherwise NumPy was loaded before, or the environment asks for more threads: OpenBLAS divides its work by itself.
+IN_TIME = _early["OPENBLAS_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] == "1"
 # Waiting threads sleep soon. By default they spin, and beside another program training took eight times as long.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")

@@ -13,9 +13,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import movierec  # noqa: F401  # before NumPy: it pins the code that the libraries choose by processor
 
-# DGL otherwise asks for its backend at the first import, and writes the answer to the home folder.
-os.environ.setdefault("DGLBACKEND", "pytorch")
-
 
 def home() -> Path:
     """The project; seen from one of DVC's temporary copies, which lie in it below .dvc/tmp/exps, the one around it."""

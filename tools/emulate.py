@@ -1,7 +1,7 @@
 """`make verify CPU=intel` or `CPU=amd`: the stages on an emulated processor, and the bytes of this one beside them.
 
-Needs qemu-x86_64 (Debian's package qemu-user). The data are the first users of MovieLens 100K: emulated, a stage takes
-about a minute. The emulated processors have AVX2; where this one has AVX-512, both are compared.
+Needs qemu-x86_64 (Debian's package qemu-user), and some minutes. The data are the first users of MovieLens 100K. The
+emulated processors have AVX2; where this one has AVX-512, both are compared.
 """
 
 import argparse
@@ -43,21 +43,20 @@ def main() -> int:
     parser.add_argument("cpu", choices=PROCESSORS)
     parser.add_argument("--record", action="store_true", help="write benchmarks/results/emulated_CPU.json")
     args = parser.parse_args()
-    cpu = args.cpu
+    cpu, model = args.cpu, PROCESSORS[args.cpu]
     if shutil.which("qemu-x86_64") is None:
         raise UserError("qemu-x86_64 is missing; on Debian, `apt-get install qemu-user` brings it.")
     with tempfile.TemporaryDirectory() as scratch:
         data = small_data(Path(scratch))
-        ways = {"here": [], f"emulated {cpu}": ["qemu-x86_64", "-cpu", PROCESSORS[cpu]]}
+        projects, ways = [Path(scratch) / name for name in ("here", "there")], [[], ["qemu-x86_64", "-cpu", model]]
         with ThreadPoolExecutor() as pool:
-            folders = [Path(scratch) / f"project {number}" for number in range(len(ways))]
-            here, there = pool.map(run, folders, ways.values(), [data] * len(ways))
-    different = sorted(name for name in there if here[name] != there[name])
+            here, there = pool.map(run, projects, ways, [data] * 2)
+    different = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
     for name in different:
         print(f"differs: {name}")
-    print(f"{len(there) - len(different)} of {len(there)} files have the same bytes on an emulated {PROCESSORS[cpu]}.")
+    print(f"{len(there) - len(different)} of {len(there)} files have the same bytes on an emulated {model}.")
     if args.record:
-        figures = {"emulated": PROCESSORS[cpu], "files": len(there), "different": different}
+        figures = {"emulated": model, "files": len(there), "different": different}
         _bench.write_result(_bench.RESULTS / f"emulated_{cpu}.json", figures)
     return bool(different)
 
@@ -80,8 +79,10 @@ def small_data(scratch: Path) -> Path:
 def run(project: Path, prefix: list[str], data: Path) -> dict[str, str]:
     """Run all stages by an emulator, or without one: the hash of each file that they write."""
     copy_project(project, [*SETTINGS, f"data_path={data}"])
-    shutil.rmtree(project / "metrics")
-    environment = os.environ | {"DVC_STAGE": "emulated", "PYTHONPATH": sysconfig.get_path("purelib")}
+    for part in RESULTS:  # so that all files there are written by the stages
+        shutil.rmtree(project / part)
+    environment = {name: value for name, value in os.environ.items() if name not in movierec.PINNED}  # the stages pin
+    environment |= {"DVC_STAGE": "emulated", "PYTHONPATH": sysconfig.get_path("purelib")}
     environment |= {"OMP_NUM_THREADS": "1"} if prefix else {}
     for name, stage in read_yaml(project / "dvc.yaml")["stages"].items():
         command = [*prefix, os.path.realpath(sys.executable), *stage["cmd"].split()[1:]]

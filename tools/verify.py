@@ -24,6 +24,7 @@ import repro
 from rich.console import Console
 from rich.table import Table
 
+import movierec
 from movierec.datasets.releases import RELEASES
 from movierec.ranking.metrics import METRICS
 from movierec.utils.errors import UserError
@@ -31,10 +32,9 @@ from movierec.utils.params import read_params, read_yaml
 
 ROUNDING = 0.0005  # of a metric: rounding moves it less, another seed more
 LOG = Path(".dvc/tmp/verify.log")
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 CONDITIONS = {
     "2 threads": {"OMP_NUM_THREADS": "2"},
-    "1 thread, elsewhere": ONE_THREAD | {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"},
+    "1 thread, elsewhere": {"OMP_NUM_THREADS": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"},
 }
 
 
@@ -108,7 +108,8 @@ def clone(folder: Path) -> Path:
 def run(name: str, folder: Path, environment: dict[str, str]) -> tuple[dict[str, str], float]:
     """Run the pipeline in a clone: the hash of each stage, and the seconds."""
     archives = str(Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives").absolute())
-    variables = os.environ | environment | {"MOVIELENS_ARCHIVES": archives}
+    inherited = {name: value for name, value in os.environ.items() if name not in movierec.PINNED}  # the stages pin
+    variables = inherited | environment | {"MOVIELENS_ARCHIVES": archives}
     command = [*repro.DVC, "repro", "--force", "--no-run-cache"]
     began = time.monotonic()
     LOG.parent.mkdir(parents=True, exist_ok=True)

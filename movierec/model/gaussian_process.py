@@ -21,7 +21,7 @@ Scores of items in the history are meaningless and must be masked. With many nod
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -43,8 +43,8 @@ ITEM_KERNEL = Kernel(history_weight=2.5, graph_weight=1.0, scale_power=-0.35)
 # Of nodes with few interactions each.
 SPARSE_USER_KERNEL = USER_KERNEL._replace(history_weight=2.0, graph_weight=2.0)
 SPARSE_ITEM_KERNEL = ITEM_KERNEL._replace(history_weight=1.0, graph_weight=3.0)
-# Chosen on validation: the noise rises while that helps. The first powers suit a random split, where active users are
-# down-weighted; the others suit splits by time, where popularity matters more.
+# Chosen on validation: the noise rises while that helps. The first powers suit a random split, the others splits by
+# time, where active users and popularity matter more.
 USER_NOISES, USER_POWERS = (1.0, 3.0, 10.0, 30.0, 100.0), (Powers(0.0, 0.0), Powers(0.2, 0.0))
 ITEM_NOISES, ITEM_POWERS = (0.3, 1.0, 3.0, 10.0, 30.0), (Powers(-0.5, 0.4), Powers(0.0, 0.1))
 FEW = 3000  # nodes, up to which an inverse takes a fraction of a second, so that more are tried
@@ -53,12 +53,7 @@ LOCAL_USER_NOISES, LOCAL_ITEM_NOISES = (0.3, 1.0), (1.0, 3.0, 10.0)
 LOCAL_ITEM_POWERS = (Powers(-0.5, 0.5), Powers(-0.5, 0.6), *ITEM_POWERS)
 
 
-class Quality(Protocol):
-    """The quality of scores on validation, by fewer users if `rough`; more is better."""
-
-    def __call__(self, scorer: Scorer, *, rough: bool = False) -> float:
-        """The quality."""
-        ...
+Quality = Callable[..., float]  # of a scorer, or a process, on validation; `rough=True`: by fewer users
 
 
 class Process(NamedTuple):
@@ -104,7 +99,7 @@ def kernel_matrix(some: Nodes, nodes: Nodes, to_nodes: Sum, kernel: Kernel) -> T
 def fit_process(
     matrix_of: Callable[[Kernel], Tensor],
     kernels: Sequence[Kernel],
-    quality: Callable[[Process], float],
+    quality: Quality,
     *,
     noises: tuple[float, ...],
     powers: tuple[Powers, ...],
@@ -143,7 +138,7 @@ def fit_process(
 def fit_local_process(
     nodes: Nodes,
     kernel: Kernel,
-    quality: Callable[..., float],
+    quality: Quality,
     sample: np.ndarray,
     *,
     noises: tuple[float, ...],

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+# DGL otherwise asks for its backend at the first import, and writes the answer to the home folder.
 os.environ.setdefault("DGLBACKEND", "pytorch")
 try:
     if os.environ.get("DGL") == "off":

@@ -82,12 +82,6 @@ class Group:
             dist.broadcast(tensor, 0)
         return tensor
 
-    def bytes_from_leader(self, content: bytes) -> bytes:
-        """The leader's bytes."""
-        length = int(self.from_leader(torch.tensor([len(content)])))
-        box = torch.frombuffer(bytearray(content or length), dtype=torch.uint8) if length else torch.empty(0)
-        return self.from_leader(box).numpy().tobytes() if length and self.size > 1 else content
-
     def arrays_from_leader(self, arrays: dict[str, Any]) -> dict[str, Any]:
         """The leader's arrays, by name; nothing is pickled."""
         if self.size == 1:
@@ -95,7 +89,9 @@ class Group:
         box = io.BytesIO()
         if self.leads:
             np.savez(box, **arrays)
-        with np.load(io.BytesIO(self.bytes_from_leader(box.getvalue())), allow_pickle=False) as file:
+        length = int(self.from_leader(torch.tensor([box.tell()])))
+        content = self.from_leader(torch.frombuffer(bytearray(box.getvalue() or length), dtype=torch.uint8))
+        with np.load(io.BytesIO(content.numpy().tobytes()), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
 
 

@@ -143,6 +143,22 @@ def test_the_epochs_of_both_trainings_are_one_table(checkerboard):
     assert epochs["epoch"].tolist() == [1, 2, 3] * 2
 
 
+def test_all_products_and_exponentials_of_a_fit_have_fixed_bits(checkerboard, monkeypatch):
+    """Torch's own, which differ between processors, are not called; see `utils.operations`."""
+
+    def refuse(*_, **__):
+        raise AssertionError("use movierec.utils.operations")
+
+    names = ("__matmul__", "matmul", "mm", "addmm", "addmm_", "bmm", "exp", "exp_", "log", "sqrt", "logsumexp")
+    for name in names:
+        monkeypatch.setattr(torch.Tensor, name, refuse)
+        monkeypatch.setattr(torch, name, refuse, raising=False)
+    monkeypatch.setattr(torch.nn.functional, "linear", refuse)
+    profiles = Profiles.without_order(checkerboard[0])
+    model = fit_small(*checkerboard, profiles).model._replace(mix=(0.2, 0.4, 0.4), shares=(0.4, 0.5, 0.1))
+    assert torch.isfinite(model.scorer(profiles)(np.arange(3))).all()
+
+
 def test_without_an_order_in_time_there_is_no_next_movie_model(checkerboard):
     fitted = fit_small(*checkerboard)
     assert fitted.model.next is None and fitted.model.trend is None

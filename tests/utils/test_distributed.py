@@ -47,7 +47,7 @@ def test_one_process_keeps_its_values():
     values = torch.ones(3, 2, requires_grad=True)
     assert ALONE.leads and join("cpu", 1) is ALONE
     assert ALONE.sum(values) is values and ALONE.from_leader(values) is values and ALONE.gather(values) == [values]
-    assert ALONE.concat(np.array([2.5])).tolist() == [2.5] and ALONE.bytes_from_leader(b"x") == b"x"
+    assert ALONE.concat(np.array([2.5])).tolist() == [2.5] and ALONE.arrays_from_leader({"a": 1}) == {"a": 1}
     assert ALONE.user_range(sp.csr_matrix((4, 2))) == (0, 4)
     assert torch.equal(ALONE.rows(values), values)
 
