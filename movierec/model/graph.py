@@ -1,9 +1,8 @@
 """Message passing over the bipartite user-item graph; the only file that imports DGL.
 
-Without DGL, or with DGL=off in the environment, torch's sparse products take its place, up to rounding.
+Without DGL, or with DGL=off in the environment, torch sums the messages: the same bits.
 """
 
-import functools
 import os
 import warnings
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # DGL otherwise asks for its backend at the first import, and writes the answer to the home folder.
@@ -27,35 +27,33 @@ except ImportError:
 from movierec.interactions.graph_arrays import GraphArrays
 from movierec.utils.distributed import ALONE, Group
 
-MAX_VALUES = 16  # different edge weights, up to which DGL sums the messages
+MAX_VALUES = 16  # different edge weights, up to which each has an unweighted sum
 Sum = Callable[[Tensor], Tensor]  # of each row's columns: (n_columns, dim) to (n_rows, dim)
 
 
 class Graph:
     """Sums of messages over the graph, from items to users and back.
 
-    On the CPU, DGL's unweighted sum is about four times faster than torch's sparse product. DGL's weighted sum is slow;
-    as ratings have at most ten values, it is one unweighted sum for each. With many different weights, and on a GPU
-    (DGL's wheels on PyPI have no CUDA), torch's sparse product is used. Both agree up to rounding.
+    DGL's weighted sum is slow on the CPU; as ratings have at most ten values, it is one unweighted sum for each. With
+    many different weights, and on a GPU (DGL's wheels on PyPI have no CUDA), torch sums the messages.
 
     In distributed training, a process has the edges of its own users.
     """
 
-    def __init__(
-        self, arrays: GraphArrays, device: str = "cpu", use_dgl: bool | None = None, group: Group = ALONE
-    ) -> None:
-        """`use_dgl`: whether DGL sums the messages; None: if it is there, on the CPU, with few values of weights."""
+    def __init__(self, arrays: GraphArrays, device: str = "cpu", group: Group = ALONE) -> None:
+        """On the CPU, or on a GPU ("cuda")."""
         self.n_users, self.n_items, self.device, self.group = arrays.n_users, arrays.n_items, device, group
         self.user_gender, self.item_genres = arrays.user_gender, arrays.item_genres
         whole = arrays.matrix()  # (n_users, n_items)
         self.first, self.end = group.user_range(whole)  # the users whose edges are here
         self.matrix = whole if group.size == 1 else whole[self.first : self.end]
-        if use_dgl is None:
-            use_dgl = dgl is not None and device == "cpu" and _few_values(arrays.weight)
-        self._sum_of: Any = dgl_sum if use_dgl else functools.partial(torch_sum, device=device)
+        self._few_values = device == "cpu" and _few_values(arrays.weight)
         self._to_users, self._to_items = self._sum_of(self.matrix), self._sum_of(self.matrix.T.tocsr())
         self._user_scale = inverse_root_degree(self.matrix, axis=1).to(device)  # (n_users, 1)
         self._item_scale = inverse_root_degree(whole, axis=0).to(device)  # (n_items, 1)
+
+    def _sum_of(self, rows: sp.csr_matrix) -> Sum:
+        return sum_by_value(rows) if self._few_values else weighted_sum(rows, self.device)
 
     def from_items(self, h_item: Tensor) -> Tensor:
         """The items' messages in a propagation step, D^-1/2 h: (n_items, dim)."""
@@ -108,40 +106,47 @@ def _few_values(weight: np.ndarray) -> bool:
     return len(np.unique(sample)) <= MAX_VALUES and len(np.unique(weight)) <= MAX_VALUES
 
 
-def _block(rows: sp.csr_matrix) -> Any:
-    """The graph with an edge from column to row for each entry."""
-    target = torch.from_numpy(np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(rows.indptr)))
-    source = torch.from_numpy(rows.indices.astype(np.int32))
-    return dgl.create_block((source, target), num_src_nodes=rows.shape[1], num_dst_nodes=rows.shape[0])
-
-
-def dgl_sum(rows: sp.csr_matrix) -> Sum:
-    """Weighted sums by DGL, as one unweighted sum for each value of the weights."""
-    blocks = []
+def sum_by_value(rows: sp.csr_matrix) -> Sum:
+    """Weighted sums as one unweighted sum for each value of the weights, by DGL if it is there."""
+    sums = []
     for value in np.unique(rows.data):
         kept = rows.data == value
         indptr = np.concatenate([[0], np.cumsum(kept)])[rows.indptr]
-        blocks.append((float(value), _block(sp.csr_matrix((rows.data[kept], rows.indices[kept], indptr), rows.shape))))
+        part = sp.csr_matrix((rows.data[kept], rows.indices[kept], indptr), rows.shape)
+        sums.append((float(value), torch_sum(part) if dgl is None else dgl_sum(part)))
 
     def total(h: Tensor) -> Tensor:
         out = torch.zeros(rows.shape[0], h.shape[1])
-        for value, block in blocks:
-            out.add_(dgl.ops.copy_u_sum(block, h), alpha=value)
+        for value, unweighted in sums:
+            out.add_(unweighted(h), alpha=value)
         return out
 
     return total
 
 
-def weighted_sum(rows: sp.csr_matrix) -> Sum:
-    """Weighted sums by DGL, edge by edge: slower, but without preparation."""
-    if dgl is None:
-        return torch_sum(rows, "cpu")
-    block, weight = _block(rows), torch.from_numpy(rows.data).unsqueeze(1)
-    return lambda h: dgl.ops.u_mul_e_sum(block, h, weight)
+def dgl_sum(rows: sp.csr_matrix) -> Sum:
+    """Unweighted sums by DGL, over a graph with an edge from column to row for each entry."""
+    target = torch.from_numpy(np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(rows.indptr)))
+    source = torch.from_numpy(rows.indices.astype(np.int32))
+    block = dgl.create_block((source, target), num_src_nodes=rows.shape[1], num_dst_nodes=rows.shape[0])
+    return lambda h: dgl.ops.copy_u_sum(block, h)
 
 
-def torch_sum(rows: sp.csr_matrix, device: str | torch.device) -> Sum:
-    """Weighted sums by torch's sparse product."""
+def torch_sum(rows: sp.csr_matrix, weight: Tensor | None = None) -> Sum:
+    """Sums by torch's `embedding_bag`: unweighted, or with a weight (n_entries,) for each edge."""
+    indices, offsets = (torch.from_numpy(of.astype(np.int32)) for of in (rows.indices, rows.indptr))
+    arguments = {"mode": "sum", "per_sample_weights": weight, "include_last_offset": True}
+    return lambda h: F.embedding_bag(indices, h, offsets, **arguments)
+
+
+def weighted_sum(rows: sp.csr_matrix, device: str | torch.device = "cpu") -> Sum:
+    """Weighted sums, edge by edge."""
+    cpu = torch.device(device).type == "cpu"
+    return torch_sum(rows, torch.from_numpy(rows.data)) if cpu else sparse_sum(rows, device)
+
+
+def sparse_sum(rows: sp.csr_matrix, device: str | torch.device) -> Sum:
+    """Weighted sums by torch's sparse product, the fast way on a GPU."""
     indptr, indices = (torch.from_numpy(of.astype(np.int64)) for of in (rows.indptr, rows.indices))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse (CSR tensor support|invariant checks)")

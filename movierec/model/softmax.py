@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from movierec.model.graph import torch_sum
+from movierec.model.graph import weighted_sum
 from movierec.model.sampling import Sample
 from movierec.ranking.topk import entries
 from movierec.utils.operations import exp_, log, product
@@ -120,8 +120,8 @@ class SampledSoftmaxLoss(_FusedLoss):
             grad_item.index_add_(0, index, product(s.T, u))
         values = np.concatenate([*of_own, np.empty(0, np.float32)])
         own = sp.csr_matrix((values, items.indices, items.indptr), shape=items.shape)
-        grad_user += torch_sum(own, device)(h_item)
-        grad_item += torch_sum(own.T.tocsr(), device)(h_user)
+        grad_user += weighted_sum(own, device)(h_item)
+        grad_item += weighted_sum(own.T.tocsr(), device)(h_user)
         ctx.save_for_backward(grad_user, grad_item)
         return h_user.new_tensor(loss)
 
