@@ -135,8 +135,9 @@ def dgl_sum(rows: sp.csr_matrix) -> Sum:
 def torch_sum(rows: sp.csr_matrix, weight: Tensor | None = None) -> Sum:
     """Sums by torch's `embedding_bag`: unweighted, or with a weight (n_entries,) for each edge."""
     indices, offsets = (torch.from_numpy(of.astype(np.int32)) for of in (rows.indices, rows.indptr))
-    arguments = {"mode": "sum", "per_sample_weights": weight, "include_last_offset": True}
-    return lambda h: F.embedding_bag(indices, h, offsets, **arguments)
+    return lambda h: F.embedding_bag(
+        indices, h, offsets, mode="sum", per_sample_weights=weight, include_last_offset=True
+    )
 
 
 def weighted_sum(rows: sp.csr_matrix, device: str | torch.device = "cpu") -> Sum:
