@@ -122,8 +122,9 @@ def about(seeds: list[int] | None) -> dict[str, Any]:
     """The origin of a result; `peak_memory_mb` is of the largest process."""
     torch = sys.modules.get("torch")  # not imported for this: its memory would count in that of later processes
     threads = torch.get_num_threads() if torch else int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-    packages = (*PACKAGES, *(package for module, package in OPTIONAL.items() if module in sys.modules))
-    versions = {name: importlib.metadata.version(name) for name in packages}
+    optional = (package for module, package in OPTIONAL.items() if module in sys.modules)
+    installed = {of.name.lower() for of in importlib.metadata.distributions()}  # DGL may be missing
+    versions = {name: importlib.metadata.version(name) for name in (*PACKAGES, *optional) if name in installed}
     return {
         "command": command(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

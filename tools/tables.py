@@ -398,9 +398,28 @@ def top_k() -> str:
 @made
 def processes() -> str:
     """One process against several."""
-    figures = bench("processes")
-    rows = [(n, seconds(of), f"{figures['seconds']['1'] / of:.2f}") for n, of in figures["seconds"].items()]
-    return markdown(("processes", "training, s", "times as fast as one"), rows)
+    return ways_to_train("processes", {"1": "1 process", "2": "2 processes"})
+
+
+@made
+def gpu() -> str:
+    """A CPU against a GPU."""
+    figures = bench("gpu")
+    machine = figures["about"]["machine"]
+    names = {"cpu": f"{machine['processor']}, {machine['cores']} cores", "cuda": figures["gpu"]}
+    return ways_to_train("gpu", names)
+
+
+def ways_to_train(result: str, names: dict[str, str]) -> str:
+    """The seconds and NDCG@20 of training in two ways."""
+    figures = bench(result)
+    first, *_ = figures["seconds"].values()
+    rows = (
+        (names[way], seconds(of), f"{first / of:.2f}", f"{figures['ndcg@20'][way]:.4f}")
+        for way, of in figures["seconds"].items()
+    )
+    head = (f"{figures['interactions'] / 1e6:.1f} M interactions", "training, s", "times as fast", "NDCG@20")
+    return markdown(head, rows)
 
 
 @made

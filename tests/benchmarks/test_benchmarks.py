@@ -278,6 +278,7 @@ def test_several_processes_are_compared_with_one(tmp_path, random_interactions, 
     arguments = ("--graph", tmp_path / "graph.npz", "--epochs", 2, "--set", "embedding_dim=8")
     result, _ = result_of("processes", tmp_path / "a.json", *arguments)
     assert set(result["seconds"]) == {"1", "2"} and result["largest_difference"] < 1e-4
+    assert 0 < result["ndcg@20"]["1"] == pytest.approx(result["ndcg@20"]["2"], abs=1e-3)
     assert (result["users"], result["movies"], result["epochs"]) == (80, 60, 2)
     assert result["speedup"] == pytest.approx(result["seconds"]["1"] / result["seconds"]["2"], rel=1e-3)
 
