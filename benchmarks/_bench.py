@@ -123,8 +123,8 @@ def about(seeds: list[int] | None) -> dict[str, Any]:
     torch = sys.modules.get("torch")  # not imported for this: its memory would count in that of later processes
     threads = torch.get_num_threads() if torch else int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
     optional = (package for module, package in OPTIONAL.items() if module in sys.modules)
-    installed = {of.name.lower() for of in importlib.metadata.distributions()}  # DGL may be missing
-    versions = {name: importlib.metadata.version(name) for name in (*PACKAGES, *optional) if name in installed}
+    installed = {of.name.lower(): of.version for of in importlib.metadata.distributions()}
+    versions = {name: installed.get(name) for name in (*PACKAGES, *optional)}  # DGL may be missing
     return {
         "command": command(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
