@@ -12,7 +12,7 @@ unexport PYTHONHOME PYTHONPATH
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-setup: .venv/.complete ## the environment in .venv, from requirements.txt and requirements-dev.txt
+setup: .venv/.complete ## the environment in .venv, from requirements*.txt
 
 repro: setup ## the main job: dvc repro on MovieLens 1M (on 100K where 1M can't be had), and a summary
 	@python tools/repro.py
@@ -71,5 +71,5 @@ clean: ## remove the environment and the stages' untracked outputs; DVC's cache 
 	rm -rf .venv .venv-bootstrap data/{raw,clean,split,test,graph,checkpoints,rankings,recommendations} data/{checked.txt,own_data.json}
 	rm -rf models/*.{npz,csv} plots/recommendations.html site
 
-.venv/.complete: requirements.txt requirements-dev.txt tools/make_venv.sh
+.venv/.complete: requirements.txt requirements-dev.txt requirements-torch.txt tools/make_venv.sh
 	@tools/make_venv.sh

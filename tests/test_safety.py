@@ -1,6 +1,7 @@
 """The promises of SECURITY.md about the code itself."""
 
 import ast
+import re
 
 import pytest
 from imports import ROOT
@@ -56,7 +57,14 @@ def test_downloads_go_over_https_and_have_a_checksum():
     assert len(RECBOLE_SHA256) == 64 and "==" in RECBOLE
 
 
-def test_every_dependency_is_pinned():
-    texts = [(ROOT / f"requirements{suffix}.txt").read_text() for suffix in ("", "-dev")]
-    lines = [line.split("#")[0].strip() for text in texts for line in text.splitlines()]
-    assert all("==" in line for line in lines if line and not line.startswith("--"))
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_dependency_is_pinned_and_has_a_hash(name):
+    entries = re.split(r"\n(?=\S)", (ROOT / name).read_text())
+    entries = [entry for entry in entries if not entry.startswith("#")]
+    assert len(entries) > 50
+    assert [entry for entry in entries if not re.match(r"[\w.\[\]-]+==.*--hash=sha256:\w{64}", entry, re.S)] == []
+
+
+def test_torch_is_pinned():
+    *_, last = (ROOT / "requirements-torch.txt").read_text().splitlines()
+    assert re.fullmatch(r"torch==[\d.]+", last)

@@ -1,9 +1,10 @@
 #!/bin/bash
-# Make the environment: .venv in the project's folder, with Python 3.11 and the packages of requirements.txt and
-# requirements-dev.txt.
+# Make the environment: .venv in the project's folder, with the packages of requirements.txt, requirements-dev.txt and
+# requirements-torch.txt.
 #
-# DGL has wheels for Python up to 3.11 only. Where there is no python3.11, uv provides one: the uv on
-# the PATH, or one installed into .venv-bootstrap. Packages come through pip in every case.
+# DGL has wheels for Python up to 3.11 only; with DGL=off in the environment, Python 3.12 and 3.13 do too. Where there is
+# none, uv provides 3.11: the uv on the PATH, or one installed into .venv-bootstrap. Packages come through pip in every
+# case.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -13,12 +14,14 @@ uv_version=0.13.9
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-is_311() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >>"$log" 2>&1; }
+latest=11
+[ "${DGL:-}" = off ] && latest=13
+fits() { "$1" -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $latest))" >>"$log" 2>&1; }
 
-with_python311() {
+with_python() {
     local python
-    for python in python3.11 python3; do
-        command -v "$python" >/dev/null && is_311 "$python" && "$python" -m venv --clear "$venv" >>"$log" 2>&1 && return
+    for python in python3 python3.11; do
+        command -v "$python" >/dev/null && fits "$python" && "$python" -m venv --clear "$venv" >>"$log" 2>&1 && return
     done
     return 1
 }
@@ -37,8 +40,8 @@ with_uv() {
 }
 
 echo "setting up $venv (once; a minute or more)"
-if [ ! -x "$venv/bin/python" ] || ! is_311 "$venv/bin/python"; then
-    if ! with_python311 && ! with_uv; then
+if [ ! -x "$venv/bin/python" ] || ! fits "$venv/bin/python"; then
+    if ! with_python && ! with_uv; then
         rm -rf "$venv"
         echo "make: Python 3.11 is needed (DGL has no build for later ones) and could not be had: install it" \
             "(Debian and Ubuntu: apt install python3.11 python3.11-venv; macOS: brew install python@3.11; or https://docs.astral.sh/uv)," \
@@ -46,8 +49,10 @@ if [ ! -x "$venv/bin/python" ] || ! is_311 "$venv/bin/python"; then
         exit 1
     fi
 fi
-if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-    --requirement "$root/requirements.txt" --requirement "$root/requirements-dev.txt" 2>"$log"; then
+install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" 2>"$log"; }
+# torch by itself: only its requirement has no hash, and where its index can't be reached, pip asks for each package.
+if ! install --require-hashes --requirement "$root/requirements.txt" --requirement "$root/requirements-dev.txt" ||
+    ! install --requirement "$root/requirements-torch.txt"; then
     cat "$log" >&2
     echo "make: installing the requirements failed (above); check the network, then run make again." >&2
     exit 1

@@ -489,6 +489,13 @@ def verify() -> str:
 
 
 @made
+def verified() -> str:
+    """The verdict of `make verify` on each machine."""
+    names = ("processor", "vectors", "python", "torch", "dgl", "commit", "date", "verdict")
+    return markdown(names, ([of[name] for name in names] for of in bench("verify")["machines"]))
+
+
+@made
 def emulated() -> str:
     """The stages on emulated processors, beside the machine that emulated them."""
     rows = []

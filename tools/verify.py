@@ -2,8 +2,9 @@
 
 The clones share nothing with each other, nor with DVC's cache here: each stage runs in both. Their outputs are compared
 with each other, and with the committed dvc.lock if the data set is the committed one. The verdict is the same bytes,
-the same up to rounding (exit code 0), or different (1). `python tools/verify.py --record` also writes hashes and
-seconds to benchmarks/results/verify.json, for the documentation. `make verify CPU=intel` is tools/emulate.py.
+the same up to rounding (exit code 0), or different (1). `python tools/verify.py --record` also writes hashes, seconds
+and the verdict of this machine to benchmarks/results/verify.json, for the documentation. `make verify CPU=intel` is
+tools/emulate.py.
 """
 
 import argparse
@@ -26,12 +27,13 @@ from rich.table import Table
 
 import movierec
 from movierec.datasets.releases import RELEASES
+from movierec.model import graph
 from movierec.ranking.metrics import METRICS
 from movierec.utils.errors import UserError
 from movierec.utils.params import read_params, read_yaml
 
 ROUNDING = 0.0005  # of a metric: rounding moves it less, another seed more
-LOG = Path(".dvc/tmp/verify.log")
+LOG, RESULT = Path(".dvc/tmp/verify.log"), _bench.RESULTS / "verify.json"
 CONDITIONS = {
     "2 threads": {"OMP_NUM_THREADS": "2"},
     "1 thread, elsewhere": {"OMP_NUM_THREADS": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"},
@@ -59,11 +61,23 @@ def main() -> int:
                 committed = {"committed": stages(folder / repro.LOCK)}
             found[name], seconds[name] = run(name, folder, environment)
         changed, overlap = metric_changes(folder) if committed else {}, list_overlap(folder) if committed else None
-    if record and committed:
+    code, verdict = show(found | committed, changed, overlap)
+    if record:
         names = next(iter(committed.values()))
         by_stage = {stage: {name: of.get(stage) for name, of in (found | committed).items()} for stage in names}
-        _bench.write_result(_bench.RESULTS / "verify.json", {"seconds": seconds, "stages": by_stage})
-    return show(found | committed, changed, overlap)
+        machines = with_this_machine(json.loads(RESULT.read_text())["machines"], verdict)
+        _bench.write_result(RESULT, {"seconds": seconds, "stages": by_stage, "machines": machines})
+    return code
+
+
+def with_this_machine(machines: list[dict[str, str]], verdict: str) -> list[dict[str, str]]:
+    """The verdicts of all machines so far, with this one's in place of an earlier one of its kind."""
+    about = _bench.about(None)
+    kind = {name: about["machine"][name] for name in ("processor", "vectors")}
+    kind |= {name: about["versions"][name] for name in ("python", "torch")}
+    kind["dgl"] = "off" if graph.dgl is None else graph.dgl.__version__
+    others = [of for of in machines if kind.items() - of.items()]
+    return [*others, kind | {"commit": about["commit"], "date": about["date"][:10], "verdict": verdict}]
 
 
 def git(*arguments: str, folder: Path | None = None) -> str:
@@ -131,8 +145,8 @@ def stages(lock: Path) -> dict[str, str]:
     return hashes
 
 
-def show(found: dict[str, dict[str, str]], changed: dict[str, float], overlap: float | None) -> int:
-    """Print the table of stages and hashes, and the verdict: 0 unless the clones, or the metrics, differ.
+def show(found: dict[str, dict[str, str]], changed: dict[str, float], overlap: float | None) -> tuple[int, str]:
+    """Print the table of stages and hashes; the verdict, 0 unless the clones or the metrics differ, and in words.
 
     `changed` and `overlap` are `metric_changes` and `list_overlap` from the committed run.
     """
@@ -145,19 +159,18 @@ def show(found: dict[str, dict[str, str]], changed: dict[str, float], overlap: f
         table.add_row(stage, *(value[:12] for value in of_stage), "same" if same else "[bold]differs[/bold]")
     Console().print(table)
     if one != other:
-        print(f"The two clones differ in {', '.join(different)}.")
-        return 1
-    if not different:
-        print("The same bytes.")
-        return 0
-    print(f"The two clones agree; the committed run differs in {', '.join(different)}.")
-    largest = max(changed, key=changed.__getitem__)
-    if changed[largest] > ROUNDING:
-        print(f"Different: {largest} by {changed[largest]:.4f}.")
-        return 1
-    lists = "" if overlap is None else f", lists overlap {overlap:.1%}"
-    print(f"The same up to rounding: metrics within {changed[largest]:.4f}{lists}.")
-    return 0
+        code, verdict = 1, f"The two clones differ in {', '.join(different)}."
+    elif not different:
+        code, verdict = 0, "The same bytes."
+    else:
+        print(f"The two clones agree; the committed run differs in {', '.join(different)}.")
+        largest = max(changed, key=changed.__getitem__)
+        code, verdict = 1, f"Different: {largest} by {changed[largest]:.4f}."
+        if changed[largest] <= ROUNDING:
+            lists = "" if overlap is None else f", lists overlap {overlap:.1%}"
+            code, verdict = 0, f"The same up to rounding: metrics within {changed[largest]:.4f}{lists}."
+    print(verdict)
+    return code, verdict
 
 
 if __name__ == "__main__":

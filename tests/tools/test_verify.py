@@ -29,15 +29,26 @@ WITHOUT_PAGE = {stage: of for stage, of in SAME.items() if stage != "page"}
 )
 def test_the_table_and_the_exit_code_show_which_stages_differ(capsys, one, other, committed, code, message):
     found = dict(zip(verify.CONDITIONS, (one, other))) | ({"committed": committed} if committed else {})
-    assert verify.show(found, {"metrics/test/ndcg@20.json": 0.0004, "metrics/test/map@20.json": 0.0}, 0.995) == code
+    assert verify.show(found, {"metrics/test/ndcg@20.json": 0.0004, "metrics/test/map@20.json": 0.0}, 0.995)[0] == code
     *table, conclusion = capsys.readouterr().out.splitlines()
     assert conclusion.startswith(message) and any("differs" in line for line in table) == ("bytes" not in message)
 
 
 def test_metrics_that_differ_by_more_than_rounding_are_named(capsys):
     found = dict(zip(verify.CONDITIONS, (SAME, SAME))) | {"committed": TRAIN_DIFFERS}
-    assert verify.show(found, {"metrics/test/ndcg@20.json": 0.0104, "metrics/test/map@20.json": 0.0}, None) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "Different: metrics/test/ndcg@20.json by 0.0104."
+    words = "Different: metrics/test/ndcg@20.json by 0.0104."
+    assert verify.show(found, {"metrics/test/ndcg@20.json": 0.0104, "metrics/test/map@20.json": 0.0}, None) == (
+        1,
+        words,
+    )
+    assert capsys.readouterr().out.splitlines()[-1] == words
+
+
+def test_a_machine_has_one_verdict_for_each_python():
+    other = {"processor": "another", "verdict": "The same bytes."}
+    first = verify.with_this_machine([other], "Different.")
+    *others, this = verify.with_this_machine(first, "The same bytes.")
+    assert others == [other] and (this["verdict"], this["dgl"]) == ("The same bytes.", "1.1.3")
 
 
 def test_metrics_and_lists_are_compared_with_the_committed_ones(project, monkeypatch):
