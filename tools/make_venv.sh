@@ -50,8 +50,9 @@ if [ ! -x "$venv/bin/python" ] || ! fits "$venv/bin/python"; then
     fi
 fi
 install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" 2>"$log"; }
-# torch by itself: only its requirement has no hash, and where its index can't be reached, pip asks for each package.
-if ! install --require-hashes --requirement "$root/requirements.txt" --requirement "$root/requirements-dev.txt" ||
+# The first two files are complete; older pips miss the hashes of extras. torch by itself: it alone has no hash, and pip
+# would look for every package in its index.
+if ! install --require-hashes --no-deps --requirement "$root/requirements.txt" --requirement "$root/requirements-dev.txt" ||
     ! install --requirement "$root/requirements-torch.txt"; then
     cat "$log" >&2
     echo "make: installing the requirements failed (above); check the network, then run make again." >&2
