@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.utils.errors import UserError, cannot_write, printable
+from movierec.utils.group import ALONE, Group
 from movierec.utils.params import Params, only, read_params, read_yaml
 from movierec.utils.storage import read_table
 
@@ -50,6 +51,19 @@ def params() -> Params:
 def at_home(path: str) -> Path:
     """A path that may be relative to the project, also from a temporary copy of it."""
     return Path(path) if home() == ROOT else home() / path
+
+
+def join(device: str, processes: int) -> Group:
+    """The processes that work together: those of torchrun, or as many as are wanted on this machine; or this one alone.
+
+    Raises:
+        UserError: there are fewer GPUs than processes.
+    """
+    if processes == 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
+        return ALONE
+    from movierec.utils import distributed  # torch takes a second to load
+
+    return distributed.join(device, processes)
 
 
 def read_parts(*names: str) -> list[pd.DataFrame]:

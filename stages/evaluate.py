@@ -11,12 +11,11 @@ from movierec.evaluation.measure import at_cutoffs, at_test, at_valid, measure, 
 from movierec.evaluation.model_card import Facts, model_card
 from movierec.interactions.features import gender_features, genre_features
 from movierec.interactions.matrix import TEMPORAL, Split, item_degrees, to_csr
-from movierec.utils.distributed import join
 from movierec.utils.storage import read_csv, read_rankings, read_table, write_csv, write_json, write_metrics, write_text
 
 
 def main() -> None:
-    group = join("cpu", (params := _stage.params()).processes)
+    group = _stage.join("cpu", (params := _stage.params()).processes)
     (user_ids, item_ids), tables = _stage.read_ids(), Split(*_stage.read_parts(*Split._fields))
     split = Split(*(to_csr(part, len(user_ids), len(item_ids)) for part in tables))
     genres = genre_features(read_table(Path("data/clean/movies.parquet")), item_ids)

@@ -12,13 +12,12 @@ from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import TEMPORAL, to_csr
 from movierec.model.fit import fit
 from movierec.ranking.topk import rank_moments
-from movierec.utils.distributed import join
 from movierec.utils.storage import read_arrays, remove, write_arrays
 
 
 def main() -> None:
     params = _stage.params()
-    group, checkpoints = join(params.device, params.processes), _stage.CHECKPOINTS / "newcomers"
+    group, checkpoints = _stage.join(params.device, params.processes), _stage.CHECKPOINTS / "newcomers"
     whole = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz")))
     rows, shape, weighted = _stage.read_parts("train", "valid"), (whole.n_users, whole.n_items), whole.matrix()
     order = np.random.default_rng(params.seed).permutation(whole.n_users)

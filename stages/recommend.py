@@ -12,7 +12,6 @@ import _stage
 from movierec.recommend import cli
 from movierec.recommend.filters import Filters
 from movierec.recommend.recommender import Recommender
-from movierec.utils.distributed import join
 from movierec.utils.errors import UserError
 from movierec.utils.storage import write_csv, write_table
 
@@ -27,7 +26,7 @@ def main() -> None:
     if options != ["--write"]:
         cli.main(options, params, prog="python stages/recommend.py")
         return
-    group, recommender = join("cpu", params.processes), Recommender.load("models")
+    group, recommender = _stage.join("cpu", params.processes), Recommender.load("models")
     filters = Filters.from_text(params.only_genres, params.not_genres, params.only_years)
     table = recommender.recommend(None, params.top_k, filters=filters, diversity=params.diversity, group=group)
     if not group.leads:

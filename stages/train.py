@@ -11,13 +11,12 @@ from movierec.interactions.matrix import TEMPORAL, to_csr
 from movierec.model.fit import fit
 from movierec.model.saving import pack, unpack
 from movierec.ranking.topk import MOMENTS, rank_moments
-from movierec.utils.distributed import join
 from movierec.utils.storage import read_arrays, remove, write_arrays, write_csv
 
 
 def main() -> None:
     params = _stage.params()
-    group, temporal = join(params.device, params.processes), params.split_strategy in TEMPORAL
+    group, temporal = _stage.join(params.device, params.processes), params.split_strategy in TEMPORAL
     graph = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz")))
     shape = graph.n_users, graph.n_items
     known = _stage.read_moments(MOMENTS)

@@ -13,7 +13,7 @@ from movierec.evaluation.beyond_accuracy import coverage, diversity, gini, novel
 from movierec.evaluation.bootstrap import interval, p_value, resampled_means
 from movierec.interactions.matrix import Split, item_degrees
 from movierec.ranking.metrics import DEPTH, METRICS, rankable_users, user_metrics
-from movierec.utils.distributed import ALONE, Group
+from movierec.utils.group import ALONE, Group
 from movierec.utils.storage import Rankings
 
 K = 20  # the cutoff of all that is evaluated at one cutoff alone

@@ -26,8 +26,8 @@ from movierec.model.progress import Epoch
 from movierec.model.training import LightGCNTraining, Report
 from movierec.ranking.metrics import CHOOSING, sample_users
 from movierec.ranking.topk import Scorer, evaluate, popularity_scorer
-from movierec.utils.distributed import ALONE, Group
 from movierec.utils.errors import UserError
+from movierec.utils.group import ALONE, Group
 from movierec.utils.params import NO_GPU, Params
 
 TREND_HALF_LIVES = (1.0, 5.0, 20.0)  # of recent popularity, in movies

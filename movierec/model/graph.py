@@ -25,7 +25,7 @@ except ImportError:
     dgl = None
 
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.utils.distributed import ALONE, Group
+from movierec.utils.group import ALONE, Group
 
 MAX_VALUES = 16  # different edge weights, up to which each has an unweighted sum
 Sum = Callable[[Tensor], Tensor]  # of each row's columns: (n_columns, dim) to (n_rows, dim)

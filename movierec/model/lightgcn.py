@@ -4,11 +4,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
-from sklearn.utils.extmath import randomized_svd
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from movierec.model.graph import Graph, inverse_root_degree, weighted_sum
+from movierec.utils.linear_algebra import singular_vectors
 from movierec.utils.operations import product
 
 INITIAL_STD = 0.1  # of the entries of the embeddings
@@ -90,7 +89,7 @@ def spectral_embeddings(train: sp.csr_matrix, dim: int, seed: int) -> tuple[Tens
     Args:
         train: R, (n_users, n_items).
         dim: columns.
-        seed: of the randomised SVD (Halko et al. 2011) and of the random columns.
+        seed: of the SVD's start and of the random columns.
 
     Returns:
         Users (n_users, dim) and items (n_items, dim), float32, with a standard deviation of `INITIAL_STD`.
@@ -100,8 +99,7 @@ def spectral_embeddings(train: sp.csr_matrix, dim: int, seed: int) -> tuple[Tens
     item_scale = 1 / np.sqrt(np.maximum(np.bincount(train.indices, minlength=train.shape[1]), 1))
     normalised = sp.diags(user_scale) @ train @ sp.diags(item_scale)
     rank = min(dim, *train.shape)
-    with threadpool_limits(1):  # LAPACK's bits depend on the number of threads; sparse products use one anyway
-        left, values, right = randomized_svd(normalised.astype(np.float32), rank, random_state=seed)
+    left, values, right = singular_vectors(normalised, rank, seed)
     initial = np.concatenate([left, right.T]) * np.sqrt(values)  # (n_users + n_items, rank)
     initial *= INITIAL_STD / initial.std()
     filling = rng.normal(0, INITIAL_STD / 10, size=(initial.shape[0], dim - rank))

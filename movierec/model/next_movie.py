@@ -7,13 +7,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
-from sklearn.utils.extmath import randomized_svd
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from movierec.interactions.history import Histories, decayed, transitions
 from movierec.model.graph import weighted_sum
 from movierec.ranking.topk import Scorer
+from movierec.utils.linear_algebra import singular_vectors
 from movierec.utils.operations import linear, product, sqrt
 
 INITIAL_STD = 0.1  # of the entries of the embeddings
@@ -59,8 +58,7 @@ class NextMovie(nn.Module):
         out, into = (np.sqrt(np.maximum(np.asarray(counts.sum(axis=axis)).ravel(), 1e-12)) for axis in (1, 0))
         normalised = sp.diags(1 / out) @ counts @ sp.diags(1 / into)
         rank = min(self.dim, n_items)
-        with threadpool_limits(1):  # LAPACK's bits depend on the number of threads
-            left, values, right = randomized_svd(normalised.astype(np.float32), rank, n_iter=3, random_state=seed)
+        left, values, right = singular_vectors(normalised, rank, seed, n_iter=3)
         rng = np.random.default_rng(seed)
 
         def embedding(vectors: np.ndarray) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from movierec.interactions.matrix import item_degrees
-from movierec.utils.distributed import ALONE, Group
+from movierec.utils.group import ALONE, Group
 
 GROUP = 64  # users who share a sample
 

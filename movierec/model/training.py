@@ -16,7 +16,7 @@ from movierec.model.sampling import GROUP, Sampler
 from movierec.model.softmax import SampledItems, degrees, softmax_loss, total_weight
 from movierec.ranking.metrics import rankable_users
 from movierec.ranking.topk import DotScorer, evaluate_users
-from movierec.utils.distributed import ALONE, Group
+from movierec.utils.group import ALONE, Group
 from movierec.utils.params import Params
 
 CROSSOVER = 2.0  # items per negative, above which the sampled softmax is the cheaper one

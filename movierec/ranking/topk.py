@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from movierec.ranking.metrics import DEPTH, rankable_users, user_metrics
-from movierec.utils.distributed import ALONE, Group
+from movierec.utils.group import ALONE, Group
 from movierec.utils.operations import product, sqrt
 
 # Scores of a chunk of users for all items: (n,) user indices to (n, n_items) float32.

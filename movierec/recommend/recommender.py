@@ -23,8 +23,8 @@ from movierec.recommend.lookup import Id, indices, is_text, plain_id, typed
 from movierec.recommend.reasons import reasons
 from movierec.recommend.reranking import POOL, diversify
 from movierec.recommend.titles import Titles
-from movierec.utils.distributed import ALONE, Group
 from movierec.utils.errors import UserError
+from movierec.utils.group import ALONE, Group
 from movierec.utils.storage import read_arrays
 
 DISLIKE = -0.25  # the weight of a disliked movie; a liked one has 1

@@ -1,11 +1,32 @@
-"""A matrix inverse whose bits do not depend on the number of threads."""
+"""Singular vectors and a matrix inverse whose bits do not depend on the number of threads."""
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from movierec.utils.operations import product
+
+
+def singular_vectors(
+    matrix: sp.csr_matrix, rank: int, seed: int, n_iter: int | str = "auto"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The leading singular vectors, by a randomised SVD (Halko et al. 2011), in float32.
+
+    Args:
+        matrix: (n, m).
+        rank: the number of vectors, k.
+        seed: of the random start.
+        n_iter: power iterations; see scikit-learn's `randomized_svd`.
+
+    Returns:
+        Left vectors (n, k), singular values (k,), right vectors (k, m).
+    """
+    from sklearn.utils.extmath import randomized_svd  # takes most of a second, and recommending does not need it
+
+    with threadpool_limits(1):  # LAPACK's bits depend on the number of threads; sparse products use one anyway
+        return randomized_svd(matrix.astype(np.float32), rank, n_iter=n_iter, random_state=seed)
 
 
 def invert_spd_(matrix: Tensor, base: int = 256) -> Tensor:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from movierec.utils.distributed import Group
+from movierec.utils.group import Group
 
 
 class Member(Group):

@@ -1,11 +1,21 @@
-"""The block inverse against NumPy's."""
+"""Singular vectors and the block inverse against NumPy's."""
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
-from movierec.utils.linear_algebra import invert_spd_
+from movierec.utils.linear_algebra import invert_spd_, singular_vectors
 from movierec.utils.operations import product
+
+
+def test_singular_vectors_are_the_leading_ones():
+    matrix = sp.random(30, 20, density=0.4, random_state=0, format="csr")
+    left, values, right = singular_vectors(matrix, 3, seed=1, n_iter=20)
+    expected_left, expected, expected_right = np.linalg.svd(matrix.toarray())
+    np.testing.assert_allclose(values, expected[:3], rtol=1e-5)
+    np.testing.assert_allclose(left @ right, expected_left[:, :3] @ expected_right[:3], atol=1e-4)
+    assert left.dtype == right.dtype == np.float32
 
 
 @pytest.mark.parametrize("n", [1, 5, 37, 64])
