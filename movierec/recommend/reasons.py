@@ -20,7 +20,7 @@ from torch import Tensor
 from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import item_degrees
 from movierec.model.gaussian_process import degree_power, folded_messages, item_scorer, item_weights, trained_messages
-from movierec.model.graph import inverse_root_degree
+from movierec.model.graph import inverse_root_degree, weighted_sum
 from movierec.model.model import Model
 from movierec.ranking.topk import CHUNK
 
@@ -35,14 +35,14 @@ class Explainer:
     """Splits the long-term scores of users over the movies of their histories."""
 
     def __init__(self, model: Model, dense: bool = False):
-        """With `dense`, for many users, it keeps dense matrices: (n_items, n_users) and (n_items, n_items)."""
+        """With `dense`, for many users, it keeps a dense matrix: (n_items, n_items)."""
         self.model, self.graph = model, model.graph
         matrix = self.graph.matrix
-        self._dense = torch.from_numpy(matrix.toarray().T.copy()) if dense else None
-        self._user_mean = torch.from_numpy(np.asarray(matrix.sum(axis=1)).ravel() / self.graph.n_items).float()
+        self._by_item = matrix.T.tocsr()  # (n_items, n_users)
+        self._user_mean = np.asarray(matrix.sum(axis=1), np.float32).ravel() / self.graph.n_items
         self._item_mean = model.h_item.mean(dim=0)
-        self._weights = item_weights(self.graph, model.items) if dense and model.items and model.mix[2] else None
-        self._counts = None
+        self._weights = self._item_weights() if dense and model.items and model.mix[2] else None
+        self._counts: Any = None
         if model.users and model.mix[1]:  # (n_items, 1), the weight of a movie in r_u . r_v
             self._counts = degree_power(item_degrees(matrix), 2 * model.users.kernel.scale_power)
 
@@ -61,11 +61,12 @@ class Explainer:
             scores = self._scores(some, trained, messages)
             deviations = [None if of is None else of.std(dim=1, correction=0).clamp(min=1e-12) for of in scores]
             scale = inverse_root_degree(abs(some.matrix), axis=1)
+            per_overlap = None if messages is None else self._per_overlap(some, messages)
             for row in range(len(rows)):
                 at = items[begin + row][items[begin + row] >= 0].astype(np.int64)
                 of_row = [None if of is None else of[row] for of in deviations]
-                from_users = None if messages is None else messages[:, row]
-                yield self._of_user(some, row, at, scale=scale[row], deviations=of_row, messages=from_users)
+                from_users = None if per_overlap is None else per_overlap[row]
+                yield self._of_user(some, row, at, scale=scale[row], deviations=of_row, from_users=from_users)
 
     def _messages(self, profiles: Profiles, trained: bool) -> Tensor | None:
         """The message of each user about some users, (n_users, n)."""
@@ -87,12 +88,20 @@ class Explainer:
         by_items = item_scorer(self.graph, model.items, profiles.matrix)
         return [by_graph, by_users, by_items(np.arange(len(profiles.users)))]
 
-    def _columns(self, items: np.ndarray) -> Tensor:
-        """The interaction weights of all users with some items: (n, n_users)."""
-        return torch.from_numpy(self.graph.matrix[:, items].toarray().T) if self._dense is None else self._dense[items]
+    def _item_weights(self, movies: np.ndarray | None = None) -> Tensor:
+        """The weights of all movies, or of some, in the scores of similar items, less their mean: (n, n_items)."""
+        process: Any = self.model.items
+        weights = item_weights(self.graph, process, movies)
+        return weights - weights.mean(dim=1, keepdim=True)
+
+    def _per_overlap(self, profiles: Profiles, messages: Tensor) -> Tensor:
+        """The messages (n_users, n) by r_u . r_v, of which a shared movie is a part: (n, n_users)."""
+        counted = torch.from_numpy(profiles.matrix.toarray().T).mul_(self._counts)  # (n_items, n)
+        overlap = self.graph.to_users(counted)
+        return torch.where(overlap > 0, messages / overlap.clamp(min=1e-12), 0).T.contiguous()
 
     def _of_user(
-        self, profiles: Profiles, row: int, at: np.ndarray, *, scale: Tensor, deviations: list, messages: Any
+        self, profiles: Profiles, row: int, at: np.ndarray, *, scale: Tensor, deviations: list, from_users: Any
     ) -> Contributions:
         """The contributions of one user's movies to the items `at`; the rest is this user's, or None."""
         model, history = self.model, profiles.matrix[[row]]
@@ -103,17 +112,16 @@ class Explainer:
             sent = model.item_messages[index] * weight * scale
             length = (sent.sum(dim=0) + (model.user_embedding[user] if user >= 0 else 0)).norm().clamp(min=1e-12)
             parts += model.mix[0] * (sent @ (model.h_item[at] - self._item_mean).T) / length / deviations[0]
-        if deviations[1] is not None and messages is not None and self._counts is not None:
-            shared = self._columns(movies) * (weight * self._counts[index])  # (n, n_users)
-            overlap = shared.sum(dim=0)
-            shared *= torch.where(overlap > 0, messages / overlap.clamp(min=1e-12), 0)
-            centred = shared @ self._columns(at).T - (shared @ self._user_mean).unsqueeze(1)
-            parts += model.mix[1] * centred / deviations[1]
+        if deviations[1] is not None and from_users is not None and self._counts is not None:
+            of_users = (
+                np.vstack([self._by_item[at].toarray(), self._user_mean]) * from_users.numpy()
+            )  # (k + 1, n_users)
+            sent = weighted_sum(self._by_item[movies])(torch.from_numpy(of_users.T.copy()))  # (n, k + 1)
+            centred = sent[:, :-1] - sent[:, -1:]
+            parts += model.mix[1] * weight * self._counts[index] * centred / deviations[1]
         if deviations[2] is not None and model.items is not None:
-            weights = self._weights
-            of_movies = item_weights(self.graph, model.items, movies) if weights is None else weights[index]
-            centred = of_movies[:, at] - of_movies.mean(dim=1, keepdim=True)
-            parts += model.mix[2] * weight * centred / deviations[2]
+            weights = self._item_weights(movies)[:, at] if self._weights is None else self._weights[index[:, None], at]
+            parts += model.mix[2] * weight * weights / deviations[2]
         return movies, parts
 
 
