@@ -37,6 +37,7 @@ NAME = [page.path.name for page in PAGES]
 # reason.
 ELSEWHERE = {
     r"git clone .+|cd \w+|source \.venv/bin/activate": "the copy of the project, and the environment of the tests",
+    r"\.venv/bin/pip install .+ torch==.+": "a build of several gigabytes",
     r"dvc queue start -j 2": ("tests/stages/test_pipeline.py", '"queue", "start", "-j", "2"'),
     r"dvc exp run -S processes=2|torchrun --nproc-per-node=2 stages/train.py": (
         "tests/utils/test_distributed.py",
