@@ -141,11 +141,17 @@ def copied_too() -> list[str]:
     return [] if tracked or Path(folder).is_absolute() else ["--copy-paths", folder]
 
 
-if __name__ == "__main__":
+def run_here() -> str | None:
+    """Run the sweep in the project's root: a message, if it ended early."""
     os.chdir(ROOT)
     try:
         main()
     except UserError as error:
-        sys.exit(f"make sweep: {error}")
+        return f"make sweep: {error}"
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
-        sys.exit("\nmake sweep: stopped; run it again to go on")
+        return "\nmake sweep: stopped; run it again to go on"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(run_here())

@@ -13,17 +13,15 @@ similar nodes come from halving the nodes along the direction in which their vec
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from movierec.model.kernels import Kernel, Nodes, Powers, UnitNodes
-from movierec.utils.operations import exp_, product
+from movierec.utils.operations import exp_, one_thread, product, thread_pool
 
 NEIGHBORS = 200  # k
 CANDIDATES = 1024  # for a block
@@ -49,7 +47,7 @@ def blocks(h: Tensor, size: int = BLOCK) -> Iterator[np.ndarray]:
             yield nodes
             continue
         centred = vectors[nodes] - vectors[nodes].mean(axis=0)
-        with threadpool_limits(1):  # LAPACK's bits depend on the number of threads
+        with one_thread():
             direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
             in_order = nodes[np.argsort(centred @ direction, kind="stable")]
         waiting += [in_order[len(nodes) // 2 :], in_order[: len(nodes) // 2]]
@@ -57,10 +55,10 @@ def blocks(h: Tensor, size: int = BLOCK) -> Iterator[np.ndarray]:
 
 def solve(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The solutions x of A x = b for (n, k, k) and (n, k): (n, k). Each takes one thread."""
-    parts = np.array_split(np.arange(len(matrices)), torch.get_num_threads())
-    with threadpool_limits(1), ThreadPoolExecutor(len(parts)) as pool:
-        solved = pool.map(lambda at: np.linalg.solve(matrices[at], right[at, :, None])[:, :, 0], parts)
-        return np.concatenate(list(solved))
+    parts = np.array_split(np.arange(len(matrices)), min(torch.get_num_threads(), len(matrices)))
+    with one_thread():
+        work = thread_pool(len(parts)).map
+        return np.concatenate([*work(lambda at: np.linalg.solve(matrices[at], right[at, :, None])[:, :, 0], parts)])
 
 
 def regressions(

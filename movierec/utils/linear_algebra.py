@@ -3,10 +3,9 @@
 import numpy as np
 import scipy.sparse as sp
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from movierec.utils.operations import product
+from movierec.utils.operations import one_thread, product
 
 
 def singular_vectors(
@@ -25,7 +24,7 @@ def singular_vectors(
     """
     from sklearn.utils.extmath import randomized_svd  # takes most of a second, and recommending does not need it
 
-    with threadpool_limits(1):  # LAPACK's bits depend on the number of threads; sparse products use one anyway
+    with one_thread():
         return randomized_svd(matrix.astype(np.float32), rank, n_iter=n_iter, random_state=seed)
 
 
@@ -48,7 +47,7 @@ def invert_spd_(matrix: Tensor, base: int = 256) -> Tensor:
     """
     n = len(matrix)
     if n <= base:
-        with threadpool_limits(1):
+        with one_thread():
             return matrix.copy_(torch.from_numpy(np.linalg.inv(matrix.numpy())))
     h = n // 2
     a, b, c = matrix[:h, :h], matrix[:h, h:], matrix[h:, h:]

@@ -8,6 +8,7 @@ Elementwise, MKL approximates exp, log and sqrt by instructions of each brand, a
 the part of a thread ends: NumPy's have neither.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 import movierec
@@ -23,8 +25,14 @@ N_BLOCKS, SMALLEST, LARGEST = 8, 64, 512  # of the rows of a product
 
 
 @functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def thread_pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that wait for work."""
     return ThreadPoolExecutor(threads)
+
+
+def one_thread() -> contextlib.AbstractContextManager:
+    """Have LAPACK take one thread, as its bits depend on their number; it does where the variables were set in time."""
+    return contextlib.nullcontext() if movierec.IN_TIME else threadpool_limits(1)
 
 
 def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
@@ -48,7 +56,7 @@ def _in_blocks(work: Callable[[slice], Any], n_rows: int) -> None:
         for at in blocks:
             work(at)
     else:
-        list(_pool(threads).map(work, blocks))
+        list(thread_pool(threads).map(work, blocks))
 
 
 class _Linear(torch.autograd.Function):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import sweep
 from conftest import params_with
 from imports import ROOT
 from PIL import Image
@@ -156,6 +157,27 @@ def test_draws_depend_on_the_finished_trials_alone_and_approach_the_best(written
     early, late = (np.mean([quality(trial.params["lr"]) for trial in part]) for part in (trials[1:8], trials[-7:]))
     assert late > early
     assert draw(sweep, trials, CURRENT, 31) != draw(sweep, trials, CURRENT, 32), "after a failure, another draw"
+
+
+def test_three_failures_in_a_row_end_a_sweep(written, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["sweep.py"])
+    outcomes = iter([False, False, True, False, False, False])
+
+    def run(name, drawn):
+        return (Trial(name, drawn, 0.2, {}), "") if next(outcomes) else (None, "train: no")
+
+    for name, value in {
+        "read_sweep": written,
+        "experiments": list,
+        "read_yaml": lambda path: VALUES,
+        "run": run,
+    }.items():
+        monkeypatch.setattr(sweep, name, value)
+    monkeypatch.setattr(sweep, "finished_trials", lambda *_: ([], []))
+    with pytest.raises(UserError, match=r"^3 trials in a row failed; the last one's output is .*s-006.log\.$"):
+        sweep.main()
+    assert capsys.readouterr().out.count("train: no") == 5
 
 
 def test_numbers_are_written_with_three_digits():
