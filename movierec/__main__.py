@@ -6,13 +6,15 @@ from pathlib import Path
 
 from movierec.recommend import cli
 from movierec.utils.errors import UserError, printable
-from movierec.utils.params import read_params
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack a title's letters
     try:
-        cli.main(sys.argv[1:], read_params(Path("params.yaml")))
+        args = cli.arguments(sys.argv[1:])
+        from movierec.utils.params import read_params  # by now the arguments are valid
+
+        cli.answer(args, read_params(Path("params.yaml")))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

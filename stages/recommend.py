@@ -24,7 +24,7 @@ def main() -> None:
     if not options:
         raise UserError("ask for someone, as in --user 42 --top 3; or --write, for the table of all users.")
     if options != ["--write"]:
-        cli.main(options, params, prog="python stages/recommend.py")
+        cli.answer(cli.arguments(options, prog="python stages/recommend.py"), params)
         return
     group, recommender = _stage.join("cpu", params.processes), Recommender.load("models")
     filters = Filters.from_text(params.only_genres, params.not_genres, params.only_years)

@@ -44,6 +44,7 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help="write benchmarks/results/emulated_CPU.json")
     args = parser.parse_args()
     cpu, model = args.cpu, PROCESSORS[args.cpu]
+    _bench.commit()  # at the start, for the result
     if shutil.which("qemu-x86_64") is None:
         raise UserError("qemu-x86_64 is missing; on Debian, `apt-get install qemu-user` brings it.")
     with tempfile.TemporaryDirectory() as scratch:

@@ -11,22 +11,26 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from movierec.recommend.filters import Filters
-from movierec.recommend.printing import as_records, print_movies
-from movierec.recommend.recommender import Recommender
 from movierec.utils.errors import UserError
-from movierec.utils.params import Params
+
+if TYPE_CHECKING:  # the libraries are loaded when the arguments are valid
+    import pandas as pd
+
+    from movierec.recommend.recommender import Recommender
+    from movierec.utils.params import Params
 
 MODELS = Path("models")
 LIKED = 8  # best ratings shown of a user
 
 
-def arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
-    """The arguments of the command line; exits with a message where they are invalid."""
+def arguments(argv: Sequence[str], prog: str = "python -m movierec") -> argparse.Namespace:
+    """The arguments of the command line; exits with a message where one is invalid.
+
+    Raises:
+        UserError: options that do not go together.
+    """
     parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     users = parser.add_argument_group("users")
     users.add_argument("--user", action="append", metavar="ID", help="a UserID; repeatable")
@@ -42,28 +46,31 @@ def arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     movies.add_argument("--year", metavar="YEARS", help="only movies of these years: 1994 or 1990-1999")
     movies.add_argument("--diversity", type=float, metavar="X", help="0 to 1: diversity of the list")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each user")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.new = bool(args.like or args.dislike or args.gender)
+    if args.watched and not args.user:
+        raise UserError("--watched needs --user.")
+    if args.similar and args.diversity is not None:
+        raise UserError("--diversity does not apply to --similar.")
+    if sum(map(bool, (args.user, args.new, args.similar))) != 1:
+        raise UserError("ask by one of --user, --like (with --dislike, --gender) and --similar.")
+    return args
 
 
-def main(argv: Sequence[str], params: Params, prog: str = "python -m movierec") -> None:
+def answer(args: argparse.Namespace, params: "Params") -> None:
     """Print recommendations; the defaults of the options are params.
 
     Raises:
-        UserError: an unknown user or movie, or options that do not go together.
+        UserError: an unknown user or movie, or a wrong filter.
     """
-    args = arguments(argv, prog)
+    from movierec.recommend.filters import Filters
+    from movierec.recommend.recommender import Recommender
+
     only = "|".join(args.genre or [params.only_genres])
     excluded = "|".join(args.exclude_genre or [params.not_genres])
     filters = Filters.from_text(only, excluded, args.year or params.only_years)
     asked: dict[str, Any] = {"k": params.top_k if args.top is None else args.top, "filters": filters}
     diverse = asked | {"diversity": params.diversity if args.diversity is None else args.diversity}
-    new = args.like or args.dislike or args.gender
-    if args.watched and not args.user:
-        raise UserError("--watched needs --user.")
-    if args.similar and args.diversity is not None:
-        raise UserError("--diversity does not apply to --similar.")
-    if sum(map(bool, (args.user, new, args.similar))) != 1:
-        raise UserError("ask by one of --user, --like (with --dislike, --gender) and --similar.")
     recommender = Recommender.load(MODELS)
     if args.similar:
         movie_id = recommender.find(args.similar)
@@ -82,8 +89,10 @@ def main(argv: Sequence[str], params: Params, prog: str = "python -m movierec") 
         show(args, recommender, f"Someone new: {'; '.join(words)}", said, movies=movies)
 
 
-def show_users(args: argparse.Namespace, recommender: Recommender, asked: dict[str, Any]) -> None:
+def show_users(args: argparse.Namespace, recommender: "Recommender", asked: dict[str, Any]) -> None:
     """The best ratings of each user, and the recommendations."""
+    from movierec.recommend.printing import as_records, print_movies
+
     watched = [recommender.movie_id(movie) for movie in args.watched or []]
     users = list(dict.fromkeys(recommender.user_id(user) for user in args.user))
     found = recommender.recommend(users, watched=watched, because=True, **asked)
@@ -101,9 +110,11 @@ def show_users(args: argparse.Namespace, recommender: Recommender, asked: dict[s
 
 
 def show(
-    args: argparse.Namespace, recommender: Recommender, title: str, said: dict[str, Any], *, movies: pd.DataFrame
+    args: argparse.Namespace, recommender: "Recommender", title: str, said: dict[str, Any], *, movies: "pd.DataFrame"
 ) -> None:
     """Print a table, or with --json a line with what was asked."""
+    from movierec.recommend.printing import as_records, print_movies
+
     if args.json:
         print(json.dumps(said | {"recommendations": as_records(recommender, movies)}, ensure_ascii=False))
     else:

@@ -115,7 +115,7 @@ class Reader:
                 elif target not in TARGETS:
                     raise LookupError
             case ("python", "-m", "movierec", *rest):
-                cli.main(rest, read_params(Path("params.yaml")))
+                cli.answer(cli.arguments(rest), read_params(Path("params.yaml")))
             case ("python", "stages/recommend.py", *rest):
                 self.project.recommend(*rest)
             case ("pytest" | "python", *rest) if words[0] == "pytest" or rest[:2] == ["-m", "pytest"]:

@@ -3,6 +3,7 @@
 import json
 import runpy
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -35,7 +36,7 @@ def run(models, monkeypatch, capsys):
 
     def run(*argv, temporal=False, **params):
         monkeypatch.setattr(cli, "MODELS", models[temporal])
-        cli.main(argv, only(PARAMS.model_copy(update={"top_k": 4} | params), USED))
+        cli.answer(cli.arguments(argv), only(PARAMS.model_copy(update={"top_k": 4} | params), USED))
         return capsys.readouterr().out
 
     return run
@@ -219,7 +220,7 @@ def test_a_question_without_an_answer_is_one_line_with_the_way_out(run, argv, pa
 )
 def test_an_invalid_option_is_named_with_the_usage(capsys, argument, part):
     with pytest.raises(SystemExit) as stop:
-        cli.main([argument], PARAMS, prog="python stages/recommend.py")
+        cli.arguments([argument], prog="python stages/recommend.py")
     error = capsys.readouterr().err
     assert stop.value.code == 2
     assert error.startswith("usage: python stages/recommend.py")
@@ -228,7 +229,7 @@ def test_an_invalid_option_is_named_with_the_usage(capsys, argument, part):
 
 def test_help_has_every_option(capsys):
     with pytest.raises(SystemExit, match="0"):
-        cli.main(["--help"], PARAMS)
+        cli.arguments(["--help"])
     text = capsys.readouterr().out
     options = ["user", "watched", "like", "dislike", "gender", "similar"]
     options += ["top", "genre", "exclude-genre", "year", "diversity", "json"]
@@ -236,10 +237,16 @@ def test_help_has_every_option(capsys):
     assert text.startswith("usage: python -m movierec")
 
 
+def test_arguments_are_checked_before_the_libraries_are_loaded():
+    code = "import sys; from movierec.recommend import cli; cli.arguments(['--user', '1']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not {"numpy", "pandas", "torch", "pydantic"} & set(loaded.split())
+
+
 def test_a_missing_model_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(cli, "MODELS", tmp_path)
     with pytest.raises(UserError, match=r"model\.npz is missing"):
-        cli.main(["--user", "110"], PARAMS)
+        cli.answer(cli.arguments(["--user", "110"]), PARAMS)
 
 
 def test_the_module_runs_in_the_folder_of_a_project(models, tmp_path, monkeypatch, capsys):
