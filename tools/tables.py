@@ -491,8 +491,9 @@ def verify() -> str:
 @made
 def verified() -> str:
     """The verdict of `make verify` on each machine."""
-    names = ("processor", "vectors", "python", "torch", "dgl", "commit", "date", "verdict")
-    return markdown(names, ([of[name] for name in names] for of in bench("verify")["machines"]))
+    names = {"processor": "processor", "vectors": "vectors", "python": "Python", "torch": "torch", "dgl": "DGL"}
+    names |= {"commit": "commit", "date": "date", "verdict": "verdict"}
+    return markdown(names.values(), ([of[name] for name in names] for of in bench("verify")["machines"]))
 
 
 @made
