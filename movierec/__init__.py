@@ -18,6 +18,8 @@ PINNED = {
     "OPENBLAS_CORETYPE": "Haswell",  # products and LAPACK of NumPy and SciPy
     "OPENBLAS_NUM_THREADS": "1",
 }
+if os.uname().machine != "x86_64":  # arm64: other names, and other bits
+    PINNED = {"OPENBLAS_NUM_THREADS": "1"}
 _early = {name: os.environ.get(name) for name in PINNED} if "numpy" in sys.modules else PINNED
 for _name, _value in PINNED.items():
     os.environ.setdefault(_name, _value)

@@ -97,6 +97,12 @@ def test_all_ways_in_pin_the_libraries_before_they_are_loaded():
     assert imported("numpy")[0] == "False"
 
 
+def test_on_another_kind_of_processor_only_the_number_of_threads_is_pinned():
+    code = "import os, types; os.uname = lambda: types.SimpleNamespace(machine='aarch64'); import movierec"
+    done = subprocess.run([sys.executable, "-c", f"{code}; print(*movierec.PINNED)"], cwd=ROOT, capture_output=True)
+    assert done.stdout.split() == [b"OPENBLAS_NUM_THREADS"]
+
+
 def test_a_program_that_has_loaded_numpy_before_gets_the_same_products(monkeypatch):
     monkeypatch.setattr(movierec, "IN_TIME", False)
     a, b = torch.randn(700, 30), torch.randn(30, 20)
