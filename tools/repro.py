@@ -38,7 +38,7 @@ def main() -> int:
     params = read_params(PARAMS)
     check_folder(Path(params.data_path), ROOT, ROOT / "dvc.yaml")  # DVC's own message names no param
     dataset = params.dataset
-    if dataset == "ml-1m" and not up_to_date("download"):
+    if dataset == "ml-1m" and not archive_of(dataset).exists() and not up_to_date("download"):
         reason = why_missing(dataset)
         if reason:
             missing = f"{RELEASES[dataset].title} can't be had ({reason})"
@@ -63,9 +63,14 @@ def up_to_date(stage: str) -> bool:
     return unchanged() or (run("checkout").returncode == 0 and unchanged())
 
 
+def archive_of(dataset: str) -> Path:
+    """The place of a release's archive."""
+    return Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives") / f"{dataset}.zip"
+
+
 def why_missing(dataset: str) -> str | None:
     """The reason why a release can't be had, or None if it can."""
-    archive = Path(os.environ.get("MOVIELENS_ARCHIVES") or "data/archives") / f"{dataset}.zip"
+    archive = archive_of(dataset)
     if archive.exists():
         return None
     reason = reachable(RELEASES[dataset].url)

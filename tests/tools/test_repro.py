@@ -19,6 +19,7 @@ def run_with(tmp_path, monkeypatch):
         path.write_text((ROOT / "params.yaml").read_text().replace("dataset: ml-1m", f"dataset: {dataset}"))
         ran = []
         monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("MOVIELENS_ARCHIVES", raising=False)
         monkeypatch.setattr(repro, "check_folder", lambda *arguments: ran.append("check_folder"))
         monkeypatch.setattr(repro, "up_to_date", lambda stage: False)
         monkeypatch.setattr(repro, "why_missing", lambda dataset: reason)
@@ -28,6 +29,12 @@ def run_with(tmp_path, monkeypatch):
         return read_params(path).dataset
 
     return run
+
+
+def test_with_the_archive_dvc_is_not_asked_for_its_state(run_with, tmp_path):
+    (tmp_path / "data/archives").mkdir(parents=True)
+    (tmp_path / "data/archives/ml-1m.zip").touch()
+    assert run_with("ml-1m", "not asked") == "ml-1m"
 
 
 def test_where_movielens_1m_is_missing_100k_takes_its_place_with_a_message(run_with, capsys):
