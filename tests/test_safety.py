@@ -68,3 +68,4 @@ def test_every_dependency_is_pinned_and_has_a_hash(name):
 def test_torch_is_pinned():
     *_, last = (ROOT / "requirements-torch.txt").read_text().splitlines()
     assert re.fullmatch(r"torch==[\d.]+", last)
+    assert f" {last}\n" in (ROOT / "docs/scale.md").read_text(), "the build with CUDA is of the same version"

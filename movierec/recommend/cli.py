@@ -47,12 +47,12 @@ def arguments(argv: Sequence[str], prog: str = "python -m movierec") -> argparse
     movies.add_argument("--diversity", type=float, metavar="X", help="0 to 1: diversity of the list")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each user")
     args = parser.parse_args(argv)
-    args.new = bool(args.like or args.dislike or args.gender)
+    new = args.like or args.dislike or args.gender
     if args.watched and not args.user:
         raise UserError("--watched needs --user.")
     if args.similar and args.diversity is not None:
         raise UserError("--diversity does not apply to --similar.")
-    if sum(map(bool, (args.user, args.new, args.similar))) != 1:
+    if sum(map(bool, (args.user, new, args.similar))) != 1:
         raise UserError("ask by one of --user, --like (with --dislike, --gender) and --similar.")
     return args
 

@@ -112,14 +112,12 @@ class Explainer:
             sent = model.item_messages[index] * weight * scale
             length = (sent.sum(dim=0) + (model.user_embedding[user] if user >= 0 else 0)).norm().clamp(min=1e-12)
             parts += model.mix[0] * (sent @ (model.h_item[at] - self._item_mean).T) / length / deviations[0]
-        if deviations[1] is not None and from_users is not None and self._counts is not None:
-            of_users = (
-                np.vstack([self._by_item[at].toarray(), self._user_mean]) * from_users.numpy()
-            )  # (k + 1, n_users)
-            sent = weighted_sum(self._by_item[movies])(torch.from_numpy(of_users.T.copy()))  # (n, k + 1)
+        if from_users is not None:
+            items = np.vstack([self._by_item[at].toarray(), self._user_mean]) * from_users.numpy()  # (k + 1, n_users)
+            sent = weighted_sum(self._by_item[movies])(torch.from_numpy(items.T.copy()))  # (n, k + 1)
             centred = sent[:, :-1] - sent[:, -1:]
             parts += model.mix[1] * weight * self._counts[index] * centred / deviations[1]
-        if deviations[2] is not None and model.items is not None:
+        if deviations[2] is not None:
             weights = self._item_weights(movies)[:, at] if self._weights is None else self._weights[index[:, None], at]
             parts += model.mix[2] * weight * weights / deviations[2]
         return movies, parts

@@ -27,7 +27,6 @@ from movierec.utils.errors import UserError
 
 PAGE_FAULTS = """
 import resource
-from movierec.model import graph
 from movierec.model.fit import keep_freed_memory
 
 def page_faults():
