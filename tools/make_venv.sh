@@ -50,10 +50,14 @@ if [ ! -x "$venv/bin/python" ] || ! fits "$venv/bin/python"; then
     fi
 fi
 install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" 2>"$log"; }
-# The first two files are complete; older pips miss the hashes of extras. torch by itself: it alone has no hash, and pip
-# would look for every package in its index.
-if ! install --require-hashes --no-deps --requirement "$root/requirements.txt" --requirement "$root/requirements-dev.txt" ||
-    ! install --requirement "$root/requirements-torch.txt"; then
+# The files are complete; without --no-deps older pips miss the hashes of extras.
+exactly() { install --require-hashes --no-deps "$@"; }
+torch=$(grep -o '^torch==[0-9.]*' "$root/requirements-torch.txt")
+# The CPU build; else PyPI's, and then the CUDA libraries, of which that one names the versions.
+if ! exactly --requirement "$root/requirements.txt" --requirement "$root/requirements-dev.txt" || {
+    ! exactly --requirement "$root/requirements-torch.txt" --constraint <(echo "$torch+cpu") &&
+        ! { exactly --requirement "$root/requirements-torch.txt" && install "$torch"; }
+}; then
     cat "$log" >&2
     echo "make: installing the requirements failed (above); check the network, then run make again." >&2
     exit 1
