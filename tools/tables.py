@@ -258,6 +258,24 @@ def next_item() -> str:
     return compared("next_item", ["hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20"], measured)
 
 
+@made
+def one_cut_in_time() -> str:
+    """NDCG@10 / HitRate@10 of the kinds of targets after one cut in time."""
+    figures = bench("one_cut_in_time")
+    rows = [(MODELS.get(name, name), of, "measured here") for name, of in figures.items() if "successive" in of]
+    published = read(PUBLISHED)
+    sources = {name: f"{of['venue']} {of['year']}" for name, of in published["sources"].items()}
+    rows += [(row["model"], row, sources[row["source"]]) for row in published["one_cut_in_time"]["rows"]]
+    rows.sort(key=lambda row: -row[1]["ndcg@10"])
+    kinds = {"last": "last", "random": "random", "successive": "all", "first": "first after the cut"}
+
+    def cells(of: dict[str, Any]) -> list[str]:
+        chosen = (of if kind == "last" else of[kind] for kind in kinds)
+        return [f"{of_kind['ndcg@10']:.4f} / {of_kind['hit_rate@10']:.4f}" for of_kind in chosen]
+
+    return markdown(("target", *kinds.values(), "source"), ([name, *cells(of), source] for name, of, source in rows))
+
+
 def of_protocols(chosen: Callable[[str], bool]) -> str:
     """Test NDCG@20 / Recall@20 of the pipeline under other params."""
     rows = [row for row in bench("protocols")["rows"] if chosen(" ".join(row["settings"]))]

@@ -14,6 +14,7 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from imports import ROOT
 
 from movierec.utils.errors import UserError
@@ -250,6 +251,74 @@ def test_sequences_are_by_time_and_of_equal_times_in_the_order_of_the_file(here,
     ):
         error = here("write_sequences", tmp_path / name, tmp_path / "out2.txt")
         assert error.startswith("write_sequences: ") and message in error and not (tmp_path / "out2.txt").exists()
+
+
+@pytest.fixture
+def ratings_in_time(tmp_path):
+    """Users walk around a circle of 30 movies, 12 each, one user after the other; every ninth comes back at the end."""
+    rows = [(user, (user + step) % 30, 100 * user + step) for user in range(90) for step in range(12)]
+    rows += [(user, (user + 12 + step) % 30, 10_000 + step) for user in range(0, 90, 9) for step in range(3)]
+    rows += [(500, 0, 1)]  # too few of both
+    folder = tmp_path / "ml-1m"
+    folder.mkdir()
+    lines = [f"{user + 7}::{movie * 10 + 5}::4::{10**9 + time}" for user, movie, time in rows]
+    (folder / "ratings.dat").write_text("\n".join(lines) + "\n")
+    (folder / "movies.dat").write_text("".join(f"{movie * 10 + 5}::M (1999)::Drama\n" for movie in range(30)))
+    (folder / "users.dat").write_text("".join(f"{user}::F::1::1::1\n" for user in [*range(7, 97), 507]))
+    return folder
+
+
+def test_one_cut_in_time_has_all_kinds_of_targets(ratings_in_time, tmp_path):
+    settings = (f"--set={setting}" for setting in SMALL)
+    result, _ = result_of("one_cut_in_time", tmp_path / "a.json", ratings_in_time, "--seeds", "1", *settings)
+    # Of 1,110 ratings, 111 are after the cut: 30 of the ten users who come back, 9 of user 83, and all 72 of the last
+    # six users, whose first rating is no target. 84 users have three ratings or more before it.
+    sizes = {"users": 90, "items": 30, "train": 915, "valid": 84, "test": 111, "test_users": 17, "targets": 105}
+    assert result["data"] == sizes
+    kinds = ("random", "successive", "first")
+    for name in ("model", "EASE", "item-kNN", "popularity", "Markov chain"):
+        of = result[name]
+        assert set(of["first"]) == set(of["valid"]) == {"ndcg@10", "hit_rate@10"}
+        assert all(
+            0 <= values["ndcg@10"] <= values["hit_rate@10"] <= 1 for values in (of, *(of[kind] for kind in kinds))
+        )
+    assert all(of["ndcg@10"] == 1 for of in (result["Markov chain"], *(result["Markov chain"][kind] for kind in kinds)))
+    assert result["model"]["hit_rate@10"] > 0.9 > result["popularity"]["hit_rate@10"]
+
+
+def test_the_kinds_of_targets_are_those_of_a_known_scorer(module, ratings_in_time):
+    """The scorer is right after six movies or fewer, and ranks the next movie last after more."""
+    of = module("one_cut_in_time")
+    ratings = of.core(module("write_sequences").sorted_ratings(ratings_in_time))
+    data = of.Data(ratings)
+
+    def scorers(profiles):
+        lengths, last = profiles.histories.lengths, profiles.histories.items[profiles.histories.indptr[1:] - 1]
+        assert (np.sort(profiles.matrix.indices) == np.sort(profiles.histories.items)).all()
+        scores = np.zeros((len(last), 30), np.float32)
+        scores[np.arange(len(last)), (last + 1) % 30] = np.where(lengths <= 6, 1, -1)
+        return lambda users: torch.from_numpy(scores[users])
+
+    found = data.figures(scorers)
+    user, place = ratings["user"].to_numpy(), ratings.groupby("user").cumcount().to_numpy()
+    after = ratings["timestamp"].to_numpy() > np.quantile(ratings["timestamp"], 0.9)
+    targets = pd.DataFrame({"user": user, "right": place <= 6})[after & (place > 0)]
+    by_user = targets.groupby("user")["right"]
+    expected = {
+        "last": by_user.last(),
+        "random": by_user.mean(),
+        "successive": targets["right"],
+        "first": by_user.first(),
+    }
+    for kind, right in expected.items():
+        assert found[kind] == pytest.approx({"ndcg@10": right.mean(), "hit_rate@10": right.mean()}, abs=1e-6), kind
+    assert 0 == found["last"]["ndcg@10"] < found["random"]["ndcg@10"] < found["first"]["ndcg@10"]
+
+
+def test_one_cut_in_time_needs_users_with_enough_ratings(here, ratings_in_time):
+    lines = (ratings_in_time / "ratings.dat").read_text().splitlines()
+    (ratings_in_time / "ratings.dat").write_text("\n".join(lines[:4]) + "\n")
+    assert "no user and movie have 5 interactions or more" in here("one_cut_in_time", ratings_in_time)
 
 
 def test_top_k_times_exact_search_and_leaves_out_missing_libraries(here, tmp_path):
