@@ -273,7 +273,7 @@ def one_cut_in_time() -> str:
         chosen = (of if kind == "last" else of[kind] for kind in kinds)
         return [f"{of_kind['ndcg@10']:.4f} / {of_kind['hit_rate@10']:.4f}" for of_kind in chosen]
 
-    return markdown(("target", *kinds.values(), "source"), ([name, *cells(of), source] for name, of, source in rows))
+    return markdown(("model", *kinds.values(), "source"), ([name, *cells(of), source] for name, of, source in rows))
 
 
 def of_protocols(chosen: Callable[[str], bool]) -> str:
