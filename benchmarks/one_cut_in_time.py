@@ -7,6 +7,8 @@ one, the first one after the cut, and a random one (the expectation); and all of
 target. The model is trained once, on what is before the cut.
 """
 
+import contextlib
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +20,16 @@ import pandas as pd
 import scipy.sparse as sp
 from next_item import baseline_figures, model_figures
 from published_split import sizes_of
-from write_sequences import sorted_ratings
+from write_sequences import raw_folder
 
+from movierec.data.cleaning import clean
+from movierec.data.engine import Engine
+from movierec.data.layouts import read_folder
+from movierec.data.positives import Positives
 from movierec.interactions.history import Histories, Profiles
 from movierec.interactions.matrix import Split, to_csr
 from movierec.ranking.metrics import user_metrics
-from movierec.ranking.topk import CHUNK, Scorer, best_unseen, evaluate
-from movierec.utils.errors import UserError
+from movierec.ranking.topk import Scorer, best_unseen, chunks, evaluate
 
 QUANTILE, CORE, FEWEST, K = 0.9, 5, 3, 10  # FEWEST items before the cut make a user of validation
 METRICS = (f"ndcg@{K}", f"hit_rate@{K}")
@@ -36,7 +41,7 @@ def main() -> None:
     args = parser.parse_args()
     params = _bench.bench_params(args.set)
     seeds = args.seeds or [params.seed]
-    data = Data(core(sorted_ratings(args.source)))
+    data = Data(interactions(args.source))
     train, valid, test = data.matrices
     sizes = sizes_of(train, valid, test) | {"test_users": len(np.unique(data.of_target)), "targets": len(data.targets)}
     _bench.say(", ".join(f"{name} {size:,}" for name, size in sizes.items()))
@@ -44,30 +49,30 @@ def main() -> None:
     def measure(scorers: Callable[[Profiles], Scorer]) -> dict[str, Any]:
         """The figures of the scorer for the profiles before each target: at the top those of the last ones."""
         began = time.perf_counter()
-        last, *others = data.figures(scorers).values()
+        figures = data.figures(scorers)
         seconds = round(time.perf_counter() - began, 3)
         on_valid = evaluate(scorers(data.profiles["valid"]), train, train, valid, [K])
-        figures = last | dict(zip(("random", "successive", "first"), others, strict=True))
-        return figures | {"valid": {of: round(on_valid[of], 6) for of in METRICS}, "evaluate_seconds": seconds}
+        return (
+            figures.pop("last")
+            | figures
+            | {"valid": {of: round(on_valid[of], 6) for of in METRICS}, "evaluate_seconds": seconds}
+        )
 
     result = {"data": sizes, "params": params.model_dump()}
     result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, measure))
     _bench.write_result(args.out, result | baseline_figures(data, params, measure), seeds)
 
 
-def core(ratings: pd.DataFrame, least: int = CORE) -> pd.DataFrame:
-    """The interactions of users and movies that have as many, by index; a UserError if none is left."""
-    before = -1
-    while len(ratings) != before:
-        before = len(ratings)
-        for side in ("MovieID", "UserID"):
-            ratings = ratings[ratings.groupby(side)[side].transform("size") >= least]
-    if ratings.empty:
-        raise UserError(f"no user and movie have {least} interactions or more.")
-    codes = {
-        name: np.unique(ratings[of], return_inverse=True)[1] for name, of in (("user", "UserID"), ("item", "MovieID"))
-    }
-    return pd.DataFrame(codes | {"rating": np.float32(1), "timestamp": ratings["Timestamp"].to_numpy()})
+def interactions(source: Path) -> pd.DataFrame:
+    """All ratings of users and movies with `CORE` of them, by user and time: user, item, rating, timestamp.
+
+    Ratings of the same second are in the order of the file, as in the protocol.
+    """
+    with tempfile.TemporaryDirectory() as name, contextlib.closing(Engine(Path(name, "scratch"))) as engine:
+        folder = Path(name)
+        clean(read_folder(raw_folder(source, folder)), 0, folder)
+        positives = Positives(engine, folder / "ratings.parquet", min_rating=0, k_core=CORE)
+        return pd.concat(positives.batches(in_time=True, ties="file"), ignore_index=True)
 
 
 class Data:
@@ -77,18 +82,18 @@ class Data:
         """`ratings` are sorted by user and time: user, item, rating, timestamp."""
         n_users, self.n_items = (int(ratings[side].max()) + 1 for side in ("user", "item"))
         user, self.item = ratings["user"].to_numpy(), ratings["item"].to_numpy()
-        self.after = ratings["timestamp"].to_numpy() > ratings["timestamp"].quantile(QUANTILE)
+        after = ratings["timestamp"].to_numpy() > ratings["timestamp"].quantile(QUANTILE)
         self.begin = np.searchsorted(user, np.arange(n_users))  # of each user's interactions
-        n_before = np.bincount(user[~self.after], minlength=n_users)
+        n_before = np.bincount(user[~after], minlength=n_users)
         place = np.arange(len(user)) - self.begin[user]
         is_valid = (place == n_before[user] - 1) & (n_before[user] >= FEWEST)
-        parts = [ratings[of] for of in (~self.after & ~is_valid, is_valid, self.after)]
+        parts = [ratings[of] for of in (~after & ~is_valid, is_valid, after)]
         self.matrices = Split(*(to_csr(part, n_users, self.n_items) for part in parts))
         known = Profiles.from_interactions(n_users, self.n_items, parts[:1], rating_power=0.0)
         everything = Profiles.from_interactions(n_users, self.n_items, [ratings], rating_power=0.0)
         self.profiles = {"valid": known, "test": everything}
         self.is_known = known.histories.lengths > 0  # (n_users,)
-        self.targets = np.flatnonzero(self.after & (place > 0))  # places in `item`
+        self.targets = np.flatnonzero(after & (place > 0))  # places in `item`
         self.of_target = user[self.targets]
 
     def before(self, some: np.ndarray) -> Profiles:
@@ -104,10 +109,10 @@ class Data:
     def figures(self, scorers: Callable[[Profiles], Scorer]) -> dict[str, dict[str, float]]:
         """The metrics by kind of target, of the scorer for some profiles."""
         found = []
-        for begin in range(0, len(self.targets), CHUNK):
-            some = np.arange(begin, min(begin + CHUNK, len(self.targets)))
+        for at in chunks(len(self.targets), self.n_items):
+            some = np.arange(at.start, at.stop)
             profiles = self.before(some)
-            ranked, _ = best_unseen(scorers(profiles)(np.arange(len(some))), profiles.matrix.copy(), K)
+            ranked, _ = best_unseen(scorers(profiles)(np.arange(len(some))), profiles.matrix, K)
             one = (np.ones(len(some), np.float32), self.item[self.targets[some]], np.arange(len(some) + 1))
             found.append(pd.DataFrame(user_metrics(ranked, sp.csr_matrix(one, shape=profiles.matrix.shape), [K])))
         by_target = pd.concat(found, ignore_index=True)[list(METRICS)]

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import _bench
-import pandas as pd
 
 from movierec.data.cleaning import clean
 from movierec.data.layouts import read_folder
@@ -25,7 +24,9 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="a folder such as data/raw, or a release's zip: ml-1m.zip")
     parser.add_argument("sequences", type=Path, help="the file to write")
     args = parser.parse_args()
-    ratings = sorted_ratings(args.source)
+    with tempfile.TemporaryDirectory() as folder:
+        clean(read_folder(raw_folder(args.source, Path(folder))), 0, Path(folder))
+        ratings = read_table(Path(folder) / "ratings.parquet").sort_values(["UserID", "Timestamp"], kind="stable")
     lines = ratings[["UserID", "MovieID"]]
     with replacing(args.sequences) as partial:
         lines.to_csv(partial, sep=" ", header=False, index=False, lineterminator="\n")
@@ -34,13 +35,6 @@ def main() -> None:
     gaps = ratings.groupby("UserID")["Timestamp"].diff().dropna()
     shares = {"same_second": float((gaps == 0).mean()), "within_minute": float((gaps <= 60).mean())}
     _bench.write_result(args.out, {"interactions": len(lines), "users": n_users, "movies": n_movies} | shares)
-
-
-def sorted_ratings(source: Path) -> pd.DataFrame:
-    """All ratings by UserID and time: UserID, MovieID, Rating, Timestamp; `source` is as that of `main`."""
-    with tempfile.TemporaryDirectory() as folder:
-        clean(read_folder(raw_folder(source, Path(folder))), 0, Path(folder))
-        return read_table(Path(folder) / "ratings.parquet").sort_values(["UserID", "Timestamp"], kind="stable")
 
 
 def raw_folder(source: Path, scratch: Path) -> Path:

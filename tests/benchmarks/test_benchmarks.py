@@ -289,7 +289,7 @@ def test_one_cut_in_time_has_all_kinds_of_targets(ratings_in_time, tmp_path):
 def test_the_kinds_of_targets_are_those_of_a_known_scorer(module, ratings_in_time):
     """The scorer is right after six movies or fewer, and ranks the next movie last after more."""
     of = module("one_cut_in_time")
-    ratings = of.core(module("write_sequences").sorted_ratings(ratings_in_time))
+    ratings = of.interactions(ratings_in_time)
     data = of.Data(ratings)
 
     def scorers(profiles):
@@ -318,7 +318,7 @@ def test_the_kinds_of_targets_are_those_of_a_known_scorer(module, ratings_in_tim
 def test_one_cut_in_time_needs_users_with_enough_ratings(here, ratings_in_time):
     lines = (ratings_in_time / "ratings.dat").read_text().splitlines()
     (ratings_in_time / "ratings.dat").write_text("\n".join(lines[:4]) + "\n")
-    assert "no user and movie have 5 interactions or more" in here("one_cut_in_time", ratings_in_time)
+    assert "no rating is left with min_rating 0 and k_core 5 (of 4)" in here("one_cut_in_time", ratings_in_time)
 
 
 def test_top_k_times_exact_search_and_leaves_out_missing_libraries(here, tmp_path):
