@@ -1,10 +1,13 @@
 """Next-item prediction, leave-one-out: python benchmarks/next_item.py --sequences FILE
 
-FILE has a line per interaction, `user item`, in the order of time for each user (write_sequences.py makes it from
-MovieLens 1M). Each user's last item is test, the one before it validation; all unseen items are ranked. All choices are
-made on validation; test is evaluated once.
+FILE has a line per interaction, `user item` and, where they are known, `time` in seconds, in the order of time for each
+user (write_sequences.py makes it from MovieLens 1M). Each user's last item is test, the one before it validation; all
+unseen items are ranked. All choices are made on validation; test is evaluated once.
+
+What comes next is asked right after the last item; with `known_moment`, at the target's own time.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +23,7 @@ from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn
 from movierec.data.splitting import Membership, Strategy, parts_of_users
 from movierec.interactions.history import Histories, Profiles
 from movierec.interactions.matrix import Split, to_csr
-from movierec.model.fit import fit
+from movierec.model.fit import asked_at_next, fit
 from movierec.model.next_movie import NextMovie
 from movierec.ranking.topk import Scorer, evaluate
 from movierec.utils.errors import UserError
@@ -32,7 +35,7 @@ LEAVE_ONE_OUT = Strategy("leave_one_out", valid_fraction=0.1, test_fraction=0.1)
 
 def main() -> None:
     parser = _bench.parser(__doc__, "set", "seeds")
-    lines = "a line per interaction: user item"
+    lines = "a line per interaction: user item, or user item time"
     parser.add_argument("--sequences", type=Path, required=True, metavar="FILE", help=lines)
     args = parser.parse_args()
     params = _bench.bench_params(args.set)
@@ -42,16 +45,22 @@ def main() -> None:
     sizes = sizes_of(train, valid, test)
     _bench.say(", ".join(f"{name} {size:,}" for name, size in sizes.items()))
 
-    def measure(scorers: Callable[[Profiles], Scorer]) -> dict[str, Any]:
+    def measure(scorers: Callable[[Profiles], Scorer], known_moment: bool = False) -> dict[str, Any]:
         """The test and validation figures of the scorer for the profiles before each of them."""
+
+        def at_test(profiles: Profiles) -> dict[str, float]:
+            return chosen(evaluate(scorers(profiles), train + valid, train + valid, test, (10, 20)))
+
         began = time.perf_counter()
-        figures = chosen(evaluate(scorers(data.profiles["test"]), train + valid, train + valid, test, (10, 20)))
+        figures: dict[str, Any] = at_test(data.profiles["test"])
         seconds = round(time.perf_counter() - began, 3)
         on_valid = chosen(evaluate(scorers(data.profiles["valid"]), train, train, valid, (10, 20)))
-        return figures | {"valid": on_valid, "evaluate_seconds": seconds}
+        figures |= {"valid": on_valid, "evaluate_seconds": seconds}
+        return figures | ({"known_moment": at_test(data.at_test_times)} if known_moment else {})
 
     result = {"data": sizes, "params": params.model_dump()}
-    result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, measure))
+    of_model = functools.partial(measure, known_moment=data.has_times)
+    result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, of_model))
     _bench.write_result(args.out, result | baseline_figures(data, params, measure), seeds)
 
 
@@ -63,6 +72,11 @@ class Data:
         parts = split(interactions, *self.shape)
         self.matrices = Split(*(to_csr(part, *self.shape) for part in parts))
         self.profiles = {"valid": self._profiles(parts.train), "test": self._profiles(parts.train, parts.valid)}
+        self.profiles["later"] = self.profiles["test"]
+        self.has_times = bool(interactions["timestamp"].any())
+        everything = self._profiles(*parts).histories
+        histories = asked_at_next(self.profiles["test"].histories, everything)._replace(exactly=True)
+        self.at_test_times = self.profiles["test"]._replace(histories=histories)
 
     def _profiles(self, *parts: pd.DataFrame) -> Profiles:
         return Profiles.from_interactions(*self.shape, list(parts), rating_power=0.0)
@@ -85,10 +99,11 @@ def model_figures(data: Data, params: Params, seed: int, measure: Callable) -> d
     train, valid, _ = data.matrices
     began = time.perf_counter()
     arrays, of_seed = without_features(train), without_feature_weights(params, seed)
-    options = {"profiles": data.profiles["valid"], "say": lambda text: _bench.say(f"seed {seed}: {text}")}
+    options: dict[str, Any] = {"profiles": data.profiles["valid"], "later": data.profiles["later"]}
+    options["say"] = lambda text: _bench.say(f"seed {seed}: {text}")
     model = fit(arrays, valid, of_seed, **options).model
     seconds = round(time.perf_counter() - began, 3)
-    figures = measure(model.scorer) | {"fit_seconds": seconds, "shares": list(model.shares)}
+    figures = measure(model.scorer) | {"fit_seconds": seconds, "shares": [list(of) for of in model.shares]}
     figures["new_event_ms"] = new_event_ms(model.next, data.profiles["test"].histories)
     on_test = f"test NDCG@10 {figures['ndcg@10']:.4f}, hit rate@10 {figures['hit_rate@10']:.4f}"
     _bench.say(f"seed {seed}: {on_test} ({seconds:.1f} s)")
@@ -99,11 +114,12 @@ def new_event_ms(network: NextMovie, histories: Histories, repeats: int = 200) -
     """The median time to update one user's state with one more movie and to score all movies, in milliseconds."""
     times = []
     with torch.no_grad():
-        state = network.states(histories.of(np.array([0])))
+        of_one = histories.of(np.array([0]))
+        state = network.states(of_one)
         for item in np.resize(np.arange(len(network.end)), repeats):
             began = time.perf_counter()
             state = network.after(state, torch.tensor([item]))
-            network.scores(state)
+            network.scores(state, of_one)
             times.append(time.perf_counter() - began)
     return round(1000 * float(np.median(times)), 3)
 
@@ -154,19 +170,20 @@ def read_sequences(path: Path) -> pd.DataFrame:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                user, item = map(int, line.split())
+                user, item, *at = map(int, line.split())
+                (at_time,) = at or [0]
             except ValueError:
-                expected = "'user item', two whole numbers"
+                expected = "'user item' or 'user item time', whole numbers"
                 raise UserError(f"{path}, line {number}: '{line[:60]}' is not {expected}.") from None
-            rows.append((user, item))
+            rows.append((user, item, at_time))
     if not rows:
         raise UserError(f"{path} has no interactions.")
-    frame = pd.DataFrame(rows, columns=["user", "item"]).drop_duplicates()
+    frame = pd.DataFrame(rows, columns=["user", "item", "timestamp"]).drop_duplicates(["user", "item"])
     if repeated := len(rows) - len(frame):
         _bench.say(f"repeated interactions, left out: {repeated:,}")
     for side in ("user", "item"):
         frame[side] = np.unique(frame[side], return_inverse=True)[1].astype(np.int32)
-    return frame.sort_values("user", kind="stable", ignore_index=True).assign(rating=np.float32(1), timestamp=0)
+    return frame.sort_values("user", kind="stable", ignore_index=True).assign(rating=np.float32(1))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,13 @@ what comes after the 90% quantile of time; validation is each user's last item b
 before the target, and its items are left out of the ranking. There are four kinds of targets: of each user the last
 one, the first one after the cut, and a random one (the expectation); and all of them. A user's very first item is no
 target. The model is trained once, on what is before the cut.
+
+By default, what comes next is asked right after the last item. Two more rows of the model know more: `at_cut` is asked
+at the cut, where the last item is before it; `known_moment` at the target's own time.
 """
 
 import contextlib
+import functools
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +30,7 @@ from movierec.data.cleaning import clean
 from movierec.data.engine import Engine
 from movierec.data.layouts import read_folder
 from movierec.data.positives import Positives
-from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import Split, to_csr
 from movierec.ranking.metrics import user_metrics
 from movierec.ranking.topk import Scorer, best_unseen, chunks, evaluate
@@ -46,20 +50,21 @@ def main() -> None:
     sizes = sizes_of(train, valid, test) | {"test_users": len(np.unique(data.of_target)), "targets": len(data.targets)}
     _bench.say(", ".join(f"{name} {size:,}" for name, size in sizes.items()))
 
-    def measure(scorers: Callable[[Profiles], Scorer]) -> dict[str, Any]:
+    def measure(scorers: Callable[[Profiles], Scorer], in_time: bool = False) -> dict[str, Any]:
         """The figures of the scorer for the profiles before each target: at the top those of the last ones."""
         began = time.perf_counter()
         figures = data.figures(scorers)
         seconds = round(time.perf_counter() - began, 3)
         on_valid = evaluate(scorers(data.profiles["valid"]), train, train, valid, [K])
-        return (
-            figures.pop("last")
-            | figures
-            | {"valid": {of: round(on_valid[of], 6) for of in METRICS}, "evaluate_seconds": seconds}
-        )
+        figures |= {"valid": {of: round(on_valid[of], 6) for of in METRICS}, "evaluate_seconds": seconds}
+        if in_time:
+            figures |= {"at_cut": {"first": data.figures(scorers, "at_cut", data.is_first)["first"]}}
+            figures |= {"known_moment": data.figures(scorers, "known_moment")}
+        return figures.pop("last") | figures
 
     result = {"data": sizes, "params": params.model_dump()}
-    result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, measure))
+    of_model = functools.partial(measure, in_time=True)
+    result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, of_model))
     _bench.write_result(args.out, result | baseline_figures(data, params, measure), seeds)
 
 
@@ -82,7 +87,9 @@ class Data:
         """`ratings` are sorted by user and time: user, item, rating, timestamp."""
         n_users, self.n_items = (int(ratings[side].max()) + 1 for side in ("user", "item"))
         user, self.item = ratings["user"].to_numpy(), ratings["item"].to_numpy()
-        after = ratings["timestamp"].to_numpy() > ratings["timestamp"].quantile(QUANTILE)
+        self.time = ratings["timestamp"].to_numpy()
+        self.cut = int(ratings["timestamp"].quantile(QUANTILE))
+        after = self.time > self.cut
         self.begin = np.searchsorted(user, np.arange(n_users))  # of each user's interactions
         n_before = np.bincount(user[~after], minlength=n_users)
         place = np.arange(len(user)) - self.begin[user]
@@ -91,32 +98,38 @@ class Data:
         self.matrices = Split(*(to_csr(part, n_users, self.n_items) for part in parts))
         known = Profiles.from_interactions(n_users, self.n_items, parts[:1], rating_power=0.0)
         everything = Profiles.from_interactions(n_users, self.n_items, [ratings], rating_power=0.0)
-        self.profiles = {"valid": known, "test": everything}
+        before = Profiles.from_interactions(n_users, self.n_items, parts[:2], rating_power=0.0)
+        self.profiles = {"valid": known, "later": before, "test": everything}
         self.is_known = known.histories.lengths > 0  # (n_users,)
         self.targets = np.flatnonzero(after & (place > 0))  # places in `item`
         self.of_target = user[self.targets]
+        self.is_first = np.append(True, np.diff(self.of_target) > 0)  # of each user's targets
 
-    def before(self, some: np.ndarray) -> Profiles:
-        """The profiles before n of the targets."""
+    def before(self, some: np.ndarray, moment: str = "") -> Profiles:
+        """The profiles before n of the targets, asked at the `moment`: at_cut, known_moment, or right after."""
         places, users = self.targets[some], self.of_target[some]
-        lengths = places - self.begin[users]
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        items = self.item[np.repeat(self.begin[users] - indptr[:-1], lengths) + np.arange(indptr[-1])].astype(np.int32)
-        row = np.repeat(np.arange(len(some)), lengths)
-        matrix = sp.csr_matrix((np.ones(len(items), np.float32), (row, items)), shape=(len(some), self.n_items))
-        return Profiles(matrix, Histories(indptr, items), np.where(self.is_known[users], users, -1))
+        histories = self.profiles["test"].histories.of(users, places - self.begin[users])
+        if moment == "at_cut":
+            histories = histories.asked_at(self.cut)
+        elif moment == "known_moment":
+            histories = histories.asked_at(self.time[places], exactly=True)
+        entries = np.ones(len(histories.items), np.float32), (histories.users, histories.items)
+        matrix = sp.csr_matrix(entries, shape=(len(some), self.n_items))
+        return Profiles(matrix, histories, np.where(self.is_known[users], users, -1))
 
-    def figures(self, scorers: Callable[[Profiles], Scorer]) -> dict[str, dict[str, float]]:
-        """The metrics by kind of target, of the scorer for some profiles."""
-        found = []
-        for at in chunks(len(self.targets), self.n_items):
-            some = np.arange(at.start, at.stop)
-            profiles = self.before(some)
+    def figures(
+        self, scorers: Callable[[Profiles], Scorer], moment: str = "", targets: np.ndarray | None = None
+    ) -> dict[str, dict[str, float]]:
+        """The metrics by kind of target, of the scorer for some profiles; of all `targets`, or those that are True."""
+        found, chosen = [], np.flatnonzero(np.ones(len(self.targets), bool) if targets is None else targets)
+        for at in chunks(len(chosen), self.n_items):
+            some = chosen[at]
+            profiles = self.before(some, moment)
             ranked, _ = best_unseen(scorers(profiles)(np.arange(len(some))), profiles.matrix, K)
             one = (np.ones(len(some), np.float32), self.item[self.targets[some]], np.arange(len(some) + 1))
             found.append(pd.DataFrame(user_metrics(ranked, sp.csr_matrix(one, shape=profiles.matrix.shape), [K])))
         by_target = pd.concat(found, ignore_index=True)[list(METRICS)]
-        by_user = by_target.groupby(self.of_target)
+        by_user = by_target.groupby(self.of_target[chosen])
         kinds = {"last": by_user.last(), "random": by_user.mean(), "successive": by_target, "first": by_user.first()}
         return {kind: of.mean().round(6).to_dict() for kind, of in kinds.items()}
 

@@ -1,9 +1,9 @@
 """MovieLens as sequences for next_item.py: python benchmarks/write_sequences.py data/raw benchmarks/data/sequences.txt
 
 Reads the folder of a release's files, which the pipeline's `download` makes, or a release's zip by its own name. Writes
-a line per rating, `user item`, sorted by UserID and time; ratings of the same second keep the order of the file. All
-ratings count, whatever their value. The result has the shares of ratings within a second, and within a minute,
-of the user's previous one.
+a line per rating, `user item time`, sorted by UserID and time; ratings of the same second keep the order of the file.
+All ratings count, whatever their value. The result has the shares of ratings within a second, and within a minute, of
+the user's previous one.
 """
 
 import tempfile
@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clean(read_folder(raw_folder(args.source, Path(folder))), 0, Path(folder))
         ratings = read_table(Path(folder) / "ratings.parquet").sort_values(["UserID", "Timestamp"], kind="stable")
-    lines = ratings[["UserID", "MovieID"]]
+    lines = ratings[["UserID", "MovieID", "Timestamp"]]
     with replacing(args.sequences) as partial:
         lines.to_csv(partial, sep=" ", header=False, index=False, lineterminator="\n")
     n_users, n_movies = lines["UserID"].nunique(), lines["MovieID"].nunique()

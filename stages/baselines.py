@@ -11,6 +11,7 @@ from movierec.interactions.history import Histories
 from movierec.interactions.matrix import TEMPORAL, to_csr
 from movierec.ranking.metrics import CHOOSING, sample_users
 from movierec.ranking.topk import MOMENTS, rank_moments
+from movierec.utils.params import knows_valid
 from movierec.utils.storage import read_arrays, write_arrays
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     valid = sample_users(to_csr(known["after_valid"][-1], *train.shape), train, CHOOSING)
     data = Fitting(train, histories["after_train"], valid, say=print)
     arrays = fit_popularity(data) | fit_item_knn(data, params.knn) | fit_markov(data) | fit_ease(data, params.ease)
-    ranked = rank_moments(lambda at: baseline_scorers(arrays, seen[at], histories[at]), seen, temporal=temporal)
+    ranked = rank_moments(lambda at: baseline_scorers(arrays, seen[at], histories[at]), seen, knows_valid(params))
     write_arrays(Path("data/rankings/baselines.npz"), **ranked)
 
 

@@ -9,7 +9,8 @@ from movierec.evaluation.beyond_accuracy import coverage, gini, times_recommende
 from movierec.evaluation.figures import long_tail_figure, map_figure, places_on_map
 from movierec.evaluation.measure import K, at_test
 from movierec.interactions.features import movies_by_index
-from movierec.interactions.matrix import TEMPORAL, Split, item_degrees, to_csr
+from movierec.interactions.matrix import Split, item_degrees, to_csr
+from movierec.utils.params import knows_valid
 from movierec.utils.storage import read_arrays, read_rankings, read_table, replacing
 
 FIGURES = Path("plots/figures")
@@ -23,7 +24,7 @@ def main() -> None:
     movies = movies_by_index(read_table(Path("data/clean/movies.parquet")), item_ids)
     split = Split(*(to_csr(part, len(user_ids), len(item_ids)) for part in _stage.read_parts(*Split._fields)))
     rankings = read_rankings(Path("data/rankings/model.npz")) | read_rankings(Path("data/rankings/baselines.npz"))
-    truth = at_test(split, temporal=params.split_strategy in TEMPORAL, mask=params.mask)
+    truth = at_test(split, knows_valid=knows_valid(params), mask=params.mask)
     lists = {name: rankings[name][truth.moment][truth.users, :K] for name in IN_TAIL if name in rankings}
     times = {name: times_recommended(of, len(item_ids)) for name, of in lists.items()}
     words = {name: f"coverage {coverage(of):.0%}, Gini {gini(of):.2f}" for name, of in times.items()}

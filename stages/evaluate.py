@@ -10,7 +10,8 @@ from movierec.evaluation.groups import group_tables
 from movierec.evaluation.measure import at_cutoffs, at_test, at_valid, measure, report, summary, uncertainty
 from movierec.evaluation.model_card import Facts, model_card
 from movierec.interactions.features import gender_features, genre_features
-from movierec.interactions.matrix import TEMPORAL, Split, item_degrees, to_csr
+from movierec.interactions.matrix import Split, item_degrees, to_csr
+from movierec.utils.params import knows_valid
 from movierec.utils.storage import read_csv, read_rankings, read_table, write_csv, write_json, write_metrics, write_text
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     split = Split(*(to_csr(part, len(user_ids), len(item_ids)) for part in tables))
     genres = genre_features(read_table(Path("data/clean/movies.parquet")), item_ids)
     rankings = read_rankings(Path("data/rankings/model.npz")) | read_rankings(Path("data/rankings/baselines.npz"))
-    on_test = measure(at_test(split, temporal=params.split_strategy in TEMPORAL, mask=params.mask), rankings, group)
+    on_test = measure(at_test(split, knows_valid=knows_valid(params), mask=params.mask), rankings, group)
     evaluations = {"valid": measure(at_valid(split), rankings, group), "test": on_test}
     if not group.leads:
         return
@@ -29,7 +30,7 @@ def main() -> None:
     metrics["test"] |= uncertainty(on_test.ndcg, gender)
     for part in metrics:
         write_metrics(metrics[part], Path(f"metrics/{part}"))
-    print(report(metrics))
+    print(report(metrics, knows_valid=knows_valid(params)))
     write_json(at_cutoffs(evaluations, params.cutoffs), Path("metrics/every_cutoff.json"), decimals=4)
     groups = group_tables(on_test, split.train, gender=gender, genres=genres)
     curves = all_curves(read_csv(Path("models/epochs.csv")), evaluations["valid"], on_test, item_degrees(split.train))

@@ -5,7 +5,8 @@ from pathlib import Path
 import _stage
 
 from movierec.evaluation.measure import K, at_test, measure
-from movierec.interactions.matrix import TEMPORAL, Split, to_csr
+from movierec.interactions.matrix import Split, to_csr
+from movierec.utils.params import knows_valid
 from movierec.utils.storage import read_rankings, write_metrics
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     rankings = read_rankings(Path("data/rankings/newcomers.npz"))
     users = rankings.pop("users")["after_valid"]
     split = Split(*(to_csr(part, *shape)[users] for part in _stage.read_parts(*Split._fields)))
-    truth = at_test(split, temporal=params.split_strategy in TEMPORAL, mask="train+valid")
+    truth = at_test(split, knows_valid=knows_valid(params), mask="train+valid")
     trained = read_rankings(Path("data/rankings/model.npz")) | read_rankings(Path("data/rankings/baselines.npz"))
     known = measure(truth, {name: {"after_valid": trained[name]["after_valid"][users]} for name in rankings})
     new = measure(truth, rankings)

@@ -11,22 +11,23 @@ from movierec.interactions.matrix import TEMPORAL, to_csr
 from movierec.model.fit import fit
 from movierec.model.saving import pack, unpack
 from movierec.ranking.topk import MOMENTS, rank_moments
+from movierec.utils.params import knows_valid
 from movierec.utils.storage import read_arrays, remove, write_arrays, write_csv
 
 
 def main() -> None:
     params = _stage.params()
     group, temporal = _stage.join(params.device, params.processes), params.split_strategy in TEMPORAL
-    graph = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz")))
+    graph, known = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz"))), _stage.read_moments(MOMENTS)
     shape = graph.n_users, graph.n_items
-    known = _stage.read_moments(MOMENTS)
     seen = {at: to_csr(pd.concat(parts), *shape) for at, parts in known.items()}
-    profiles = dict.fromkeys(MOMENTS)
-    if temporal:
-        profiles = {at: Profiles.from_interactions(*shape, of, params.rating_power) for at, of in known.items()}
+    options = {"rating_power": params.rating_power, "at_end": params.split_strategy == "global_temporal"}
+    of_moments = MOMENTS if temporal else ["after_valid"] * knows_valid(params)
+    profiles = {at: Profiles.from_interactions(*shape, known[at], **options) for at in of_moments}
     del known  # large, where there are many interactions
-    options = {"profiles": profiles["after_train"], "checkpoints": _stage.CHECKPOINTS / "train", "say": print}
-    fitted = fit(graph, seen["after_valid"] - seen["after_train"], params, group=group, **options)
+    options = {"profiles": profiles.get("after_train"), "later": profiles.get("after_valid"), "say": print}
+    options |= {"checkpoints": _stage.CHECKPOINTS / "train", "group": group}
+    fitted = fit(graph, seen["after_valid"] - seen["after_train"], params, **options)
     arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params) if fitted else {}
     if fitted:
         write_arrays(Path("models/model.npz"), **arrays)
@@ -34,7 +35,7 @@ def main() -> None:
     del fitted
     arrays = group.arrays_from_leader(arrays)
     model = unpack(arrays, "models/model.npz").model  # as it is stored, so that this is what is evaluated
-    ranked = rank_moments(lambda at: {"model": model.scorer(profiles[at])}, seen, temporal=temporal, group=group)
+    ranked = rank_moments(lambda at: {"model": model.scorer(profiles.get(at))}, seen, knows_valid(params), group)
     if group.leads:
         write_arrays(Path("data/rankings/model.npz"), **ranked)
         remove(_stage.CHECKPOINTS / "train")

@@ -34,7 +34,7 @@ HEADINGS = {
     "embedding_dim": "model",
     "device": "training",
     "next": "next-movie model (split strategies by time)",
-    "mask": "evaluation and recommendations",
+    "history": "evaluation and recommendations",
 }
 WIDTH = 24  # of a key and its value, before the comment
 

@@ -40,14 +40,14 @@ def at_valid(split: Split) -> GroundTruth:
     return ground_truth("after_train", split.valid, split.train)
 
 
-def at_test(split: Split, *, temporal: bool, mask: str) -> GroundTruth:
+def at_test(split: Split, *, knows_valid: bool, mask: str) -> GroundTruth:
     """The protocol of the test, from three matrices (n_users, n_items).
 
-    If `temporal`, the split follows time, and a user's history includes validation. Otherwise, the interactions of
-    `mask` (train, or train+valid) are left out of the rankings.
+    With `knows_valid`, a user's history includes validation. Otherwise, the interactions of `mask` (train, or
+    train+valid) are left out of the rankings.
     """
-    moment = "after_valid" if temporal or mask == "train+valid" else "after_train"
-    return ground_truth(moment, split.test, split.train + split.valid if temporal else split.train)
+    moment = "after_valid" if knows_valid or mask == "train+valid" else "after_train"
+    return ground_truth(moment, split.test, split.train + split.valid if knows_valid else split.train)
 
 
 class Evaluation(NamedTuple):
@@ -137,14 +137,15 @@ def at_cutoffs(evaluations: dict[str, Evaluation], cutoffs: list[int]) -> dict[s
     return {part: chosen(of) for part, of in evaluations.items()}
 
 
-def report(metrics: dict[str, Table]) -> str:
+def report(metrics: dict[str, Table], *, knows_valid: bool) -> str:
     """Lines on the accuracy of each model by part of the split, and the `verdict`; from each part's `summary`."""
+    known = f"Known of each user at test: train{' and validation' if knows_valid else ''}."
     lines = [
         f"{part:5}  {name:12}  NDCG@{K} {ndcg:.4f}  Recall@{K} {table[f'recall@{K}'][name]:.4f}"
         for part, table in metrics.items()
         for name, ndcg in table[f"ndcg@{K}"].items()
     ]
-    return "\n".join([*lines, verdict(metrics["valid"][f"ndcg@{K}"])])
+    return "\n".join([*lines, known, verdict(metrics["valid"][f"ndcg@{K}"])])
 
 
 def verdict(ndcg: dict[str, float]) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from movierec import __version__
 from movierec.evaluation.measure import K, Table
 from movierec.interactions.matrix import Split
-from movierec.utils.params import Params
+from movierec.utils.params import Params, knows_valid
 
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 SHOWN = ("ndcg", "recall", "hit_rate", "coverage", "gini", "novelty", "diversity", "popularity_lift")
@@ -26,7 +26,7 @@ class Facts(NamedTuple):
     """The content of the card."""
 
     data: str  # name of the data set
-    params: Params  # min_rating, split_strategy
+    params: Params  # history, min_rating, split_strategy
     split: Split  # of tables
     shape: tuple[int, int]  # users and movies
     n_ranked: int  # users of test that were evaluated
@@ -50,6 +50,7 @@ def model_card(facts: Facts) -> str:
     environment.filters["escaped"] = lambda text: re.sub(r"([\\`*_\[\]<>|&])", r"\\\1", text)  # names from data
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         facts._asdict() | {"k": K, "version": __version__},
+        knows_valid=knows_valid(facts.params),
         question=QUESTIONS[facts.params.split_strategy],
         n_interactions={part: len(of) for part, of in facts.split._asdict().items()},
         years=(times.min(), times.max()),

@@ -15,19 +15,28 @@ NEGLIGIBLE = 2.0**-24  # weights below the precision of float32 are dropped
 
 
 class Histories(NamedTuple):
-    """The items of each user, oldest first."""
+    """The items of each user, oldest first, with their times, and the moment of asking what comes next."""
 
     indptr: np.ndarray  # (n_users + 1,) int64: user u has items[indptr[u] : indptr[u + 1]]
     items: np.ndarray  # (n,) int32
+    times: np.ndarray  # (n,) int64, seconds since 1970; 0 where they are unknown
+    asked: np.ndarray | None = None  # (n_users,) int64: the next item is not before it; None: right after the last one
+    exactly: bool = False  # whether the next item is at the moment of asking, not later
 
     @classmethod
     def from_interactions(cls, n_users: int, *parts: pd.DataFrame) -> "Histories":
         """From tables of interactions, each in the order of time per user, and later tables after earlier ones."""
         user = np.concatenate([part["user"].to_numpy() for part in parts])
         item = np.concatenate([part["item"].to_numpy() for part in parts])
+        time = np.concatenate([part["timestamp"].to_numpy() for part in parts])
         order = np.argsort(user, kind="stable")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])
-        return cls(indptr.astype(np.int64), item[order].astype(np.int32))
+        return cls(indptr.astype(np.int64), item[order].astype(np.int32), time[order].astype(np.int64))
+
+    @classmethod
+    def of_one(cls, items: np.ndarray, time: int = 0) -> "Histories":
+        """Of one user with these items, all at the same time."""
+        return cls(np.array([0, len(items)]), items.astype(np.int32), np.full(len(items), time, np.int64))
 
     @property
     def n_users(self) -> int:
@@ -49,12 +58,37 @@ class Histories(NamedTuple):
         """The age of each item in items, (n,) int64; 0 is a user's last one."""
         return np.repeat(self.indptr[1:], self.lengths) - 1 - np.arange(len(self.items))
 
-    def of(self, users: np.ndarray) -> "Histories":
-        """The histories of these users, in this order."""
-        lengths = self.lengths[users]
+    @property
+    def last_times(self) -> np.ndarray:
+        """The time of each user's last item, (n_users,) int64; the latest time of all for a user without any."""
+        latest = self.times.max(initial=0)
+        return np.append(self.times, latest)[np.where(self.lengths > 0, self.indptr[1:] - 1, -1)]
+
+    @property
+    def waits(self) -> np.ndarray:
+        """The seconds from each user's last item to the moment of asking, (n_users,) int64."""
+        last = self.last_times
+        return np.zeros_like(last) if self.asked is None else np.maximum(self.asked - last, 0)
+
+    def followed_by(self, items: np.ndarray, time: int) -> "Histories":
+        """The histories once each user has these items too, asked right after; an item counts at its last place."""
+        before = ~np.isin(self.items, items)
+        known = {"user": self.users[before], "item": self.items[before], "timestamp": self.times[before]}
+        new = {"user": np.arange(self.n_users).repeat(len(items)), "item": np.tile(items, self.n_users)}
+        new["timestamp"] = np.full(len(new["user"]), time)
+        return Histories.from_interactions(self.n_users, pd.DataFrame(known), pd.DataFrame(new))
+
+    def asked_at(self, times: np.ndarray | int, *, exactly: bool = False) -> "Histories":
+        """The histories at another moment of asking, of each user or of all."""
+        return self._replace(asked=np.broadcast_to(np.int64(times), self.n_users), exactly=exactly)
+
+    def of(self, users: np.ndarray, lengths: np.ndarray | None = None) -> "Histories":
+        """The histories of these users, in this order; `lengths`: of each one the first items, as many as this."""
+        lengths = self.lengths[users] if lengths is None else lengths
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         at = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return Histories(indptr, self.items[at])
+        asked = None if self.asked is None else self.asked[users]
+        return Histories(indptr, self.items[at], self.times[at], asked, self.exactly)
 
 
 def decay(ages: np.ndarray, half_life: float) -> np.ndarray:
@@ -116,12 +150,16 @@ class Profiles(NamedTuple):
 
     @classmethod
     def from_interactions(
-        cls, n_users: int, n_items: int, parts: list[pd.DataFrame], rating_power: float
+        cls, n_users: int, n_items: int, parts: list[pd.DataFrame], rating_power: float, *, at_end: bool = False
     ) -> "Profiles":
-        """Of every user, from train and the parts of the split after it; see `Histories.from_interactions`."""
+        """Of every user, from train and the parts of the split after it; see `Histories.from_interactions`.
+
+        With `at_end`, all users are asked at the time of the last interaction, as with one cut in time.
+        """
         rows = pd.concat(parts)
         weight = rating_weights(rows["rating"].to_numpy(), rating_power, parts[0]["rating"].to_numpy())
         histories = Histories.from_interactions(n_users, *parts)
+        histories = histories.asked_at(rows["timestamp"].max()) if at_end else histories
         return cls(to_csr(rows, n_users, n_items, weight), histories, np.arange(n_users))
 
     @classmethod
@@ -130,7 +168,8 @@ class Profiles(NamedTuple):
     ) -> "Profiles":
         """Where interactions have no order in time: histories are in the order of items. `users`: None for all."""
         users = np.arange(matrix.shape[0]) if users is None else users
-        return cls(matrix, Histories(matrix.indptr.astype(np.int64), matrix.indices), users, gender)
+        histories = Histories(matrix.indptr.astype(np.int64), matrix.indices, np.zeros(matrix.nnz, np.int64))
+        return cls(matrix, histories, users, gender)
 
     def of(self, rows: np.ndarray) -> "Profiles":
         """The profiles of these rows, in this order."""
@@ -139,9 +178,11 @@ class Profiles(NamedTuple):
 
     def without_each(self, places: np.ndarray) -> "Profiles":
         """One user's profile, repeated without the item at each of `places` of the history in turn."""
-        items, n = self.histories.items, len(places)
+        histories, n = self.histories, len(places)
         some = self.of(np.zeros(n, int))
         matrix = some.matrix.tolil()
-        matrix[np.arange(n), items[places]] = 0
-        fewer = np.concatenate([np.delete(items, place) for place in places])
-        return some._replace(matrix=matrix.tocsr(), histories=Histories(np.arange(n + 1) * (len(items) - 1), fewer))
+        matrix[np.arange(n), histories.items[places]] = 0
+        kept = np.concatenate([np.delete(np.arange(len(histories.items)), place) for place in places])
+        indptr = np.arange(n + 1) * (len(histories.items) - 1)
+        fewer = some.histories._replace(indptr=indptr, items=histories.items[kept], times=histories.times[kept])
+        return some._replace(matrix=matrix.tocsr(), histories=fewer)

@@ -106,7 +106,7 @@ class Checkpoint:
 def fingerprint(params: Params, graph: GraphArrays, valid: sp.csr_matrix, histories: Histories | None) -> str:
     """A hash of all that a training depends on: params, data and the loaded modules of the project."""
     digest = hashlib.sha256(params.model_dump_json(exclude={"checkpoint_epochs"}).encode())
-    in_order = (histories.indptr, histories.items) if histories else ()
+    in_order = (histories.indptr, histories.items, histories.times, histories.waits) if histories else ()
     for array in (graph.source, graph.target, graph.weight, valid.indptr, valid.indices, *in_order):
         digest.update(np.ascontiguousarray(array).tobytes())
     for name, module in sorted(sys.modules.items()):

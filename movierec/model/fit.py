@@ -1,6 +1,7 @@
 """Fit the whole model: the one way into training."""
 
 import ctypes
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
+from movierec.interactions.gaps import is_away
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.history import Profiles, recent_popularity
+from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.matrix import keep_rows
 from movierec.model.checkpoints import Checkpoint, fingerprint
 from movierec.model.gaussian_process import fit_items, fit_users
 from movierec.model.graph import Graph
@@ -24,13 +27,15 @@ from movierec.model.next_movie import NextMovie
 from movierec.model.next_training import NextMovieTraining
 from movierec.model.progress import Epoch
 from movierec.model.training import LightGCNTraining, Report
+from movierec.model.trend import Trend
 from movierec.ranking.metrics import CHOOSING, sample_users
-from movierec.ranking.topk import Scorer, evaluate, popularity_scorer
+from movierec.ranking.topk import Scorer, evaluate
 from movierec.utils.errors import UserError
 from movierec.utils.group import ALONE, Group
 from movierec.utils.params import NO_GPU, Params
 
-TREND_HALF_LIVES = (1.0, 5.0, 20.0)  # of recent popularity, in movies
+TREND_HALF_LIVES = (7.0, 30.0, 365.0)  # in days
+FEWEST_USERS = 100  # of validation, to choose shares for those within a session, or after a break
 ROUGH = CHOOSING // 3  # held-out interactions that are enough to choose a noise
 ITEM_STEP = 4  # of many items, every fourth one is enough to choose the noise
 NODE_COST = 2**26  # of a regression on the nearest neighbours, in multiplications of an inverse: both take a second
@@ -62,6 +67,7 @@ def fit(
     params: Params,
     *,
     profiles: Profiles | None = None,
+    later: Profiles | None = None,
     group: Group = ALONE,
     checkpoints: Path | None = None,
     say: Say = lambda text: None,
@@ -73,6 +79,7 @@ def fit(
         valid: (n_users, n_items), the validation interactions.
         params: those of the model and its training.
         profiles: the training interactions by time, where the split follows time; then the next-movie model is added.
+        later: those of train and validation, whose times tell who came back after a break.
         group: the processes that train the graph model; the leader does the rest.
         checkpoints: a folder for checkpoints, kept if `params.checkpoint_epochs` asks for them.
         say: called with each line of progress, in the leader.
@@ -103,7 +110,7 @@ def fit(
         graph = Graph(arrays)
     model = fitting.processes(Model(graph, **vectors, users=None, items=None))
     if profiles:
-        model, of_next = fitting.next_movie(model, profiles, checkpoint("next"))
+        model, of_next = fitting.next_movie(model, profiles, later, checkpoint("next"))
         epochs = pd.concat([epochs, of_next])
     torch.set_num_threads(threads)
     return Fitted(model, epochs[["component", *Epoch._fields]])
@@ -158,23 +165,43 @@ class Fitting:
         self._say_mix({"graph": mix[0], "users": mix[1], "movies": mix[2]}, ndcg)
         return model._replace(mix=mix)
 
-    def next_movie(self, model: Model, profiles: Profiles, checkpoint: Checkpoint) -> tuple[Model, pd.DataFrame]:
-        """Add the next-movie model and the trend, and choose their weights: the model, and the epochs."""
+    def next_movie(
+        self, model: Model, profiles: Profiles, later: Profiles | None, checkpoint: Checkpoint
+    ) -> tuple[Model, pd.DataFrame]:
+        """Add the next-movie model and the trend, and choose their weights: the model, and the epochs.
+
+        Users who have been away have weights of their own. If no one is when validation asks, `later` tells who was,
+        before the first held-out movie.
+        """
         params, histories, n_items = self.params.next, profiles.histories, model.graph.n_items
         network = NextMovie(
             n_items, params.half_lives, params.dim, hidden=params.hidden, temperature=params.temperature
         ).initialise_(histories, self.params.seed)
         training = NextMovieTraining(network, histories, self.valid, params, seed=self.params.seed)
         progress = training.run(self._report(params.epochs), checkpoint)
-        trends = [recent_popularity(histories, n_items, half_life) for half_life in TREND_HALF_LIVES]
-        long_term, following = mixed_scorer(model.components(profiles), model.mix), network.scorer(histories)
-        scorers = (long_term, following, *map(popularity_scorer, trends))
-        weights, ndcg = choose_shares(scorers, self.train, self.valid)
-        shares = (*weights[:2], sum(weights[2:]))
-        self._say_mix(dict(zip(("long-term preference", "next movie", "trend"), shares, strict=True)), ndcg)
-        trend = torch.from_numpy(trends[int(np.argmax(weights[2:]))])
+        kinds = itertools.product((True, False), TREND_HALF_LIVES)
+        trends = [Trend.of(histories, n_items, half_life, returns=returns) for returns, half_life in kinds]
+        after, held_out = histories, np.diff(self.valid.indptr) > 0
+        if later is not None and not is_away(histories).any():
+            after = asked_at_next(histories, later.histories)
+        groups = {"after a break": (after, held_out & is_away(after))}
+        groups["within a session"] = (histories, held_out & ~is_away(histories))
+        least = min(FEWEST_USERS, max(users.sum() for _, users in groups.values()))
+        long_term, shares = mixed_scorer(model.components(profiles), model.mix), {}
+        for name, (asking, users) in groups.items():
+            if users.sum() >= least:
+                valid = keep_rows(self.valid, users)
+                scorers = (long_term, network.scorer(asking), *(trend.scorer(asking) for trend in trends))
+                weights, ndcg = choose_shares(scorers, self.train, valid)
+                shares[name] = (*weights[:2], sum(weights[2:]))
+                words = ("long-term preference", "next movie", "trend")
+                self._say_mix(dict(zip(words, shares[name], strict=True)), ndcg, f" {name}")
+                if shares[name][2]:
+                    trends = [trends[int(np.argmax(weights[2:]))]]
+        either = next(iter(shares.values()))
+        of_groups = shares.get("within a session", either), shares.get("after a break", either)
         epochs = pd.DataFrame(progress.epochs).assign(component="next")
-        return model._replace(next=network, trend=trend, shares=shares), epochs
+        return model._replace(next=network, trend=trends[0], shares=of_groups), epochs
 
     def _is_dense(self, name: str, kind: str, n: int) -> bool:
         """Whether the Gaussian process over so many nodes is dense: by default, where that is the cheaper way."""
@@ -192,9 +219,16 @@ class Fitting:
             f"validation NDCG@20 {epoch.valid_ndcg:.4f}  Recall@20 {epoch.valid_recall:.4f}"
         )
 
-    def _say_mix(self, weights: dict[str, float], ndcg: float) -> None:
+    def _say_mix(self, weights: dict[str, float], ndcg: float, of_users: str = "") -> None:
         words = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
-        self.say(f"mix: {words}; validation NDCG@20 {ndcg:.4f}")
+        self.say(f"mix{of_users}: {words}; validation NDCG@20 {ndcg:.4f}")
+
+
+def asked_at_next(histories: Histories, later: Histories) -> Histories:
+    """The histories asked at the time of each user's next movie, which `later` holds; without one, right after all."""
+    lengths = histories.lengths
+    times = np.append(later.times, 0)[np.where(later.lengths > lengths, later.indptr[:-1] + lengths, -1)]
+    return histories.asked_at(np.maximum(times, histories.last_times))
 
 
 def keep_freed_memory() -> None:

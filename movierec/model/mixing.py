@@ -36,13 +36,18 @@ def standardised(scorer: Scorer) -> Scorer:
     return score
 
 
-def mixed_scorer(scorers: tuple[Scorer | None, ...], weights: Weights) -> Scorer:
-    """The weighted sum of the standardised scores; a model without a weight may be None."""
-    pairs = zip(scorers, weights, strict=True)
-    used = [(standardised(scorer), weight) for scorer, weight in pairs if scorer and weight]
+def mixed_scorer(scorers: tuple[Scorer | None, ...], weights: Weights | np.ndarray) -> Scorer:
+    """The weighted sum of the standardised scores; a model without a weight may be None.
+
+    `weights` are (n_scorers,), the same for all users, or (n_users, n_scorers).
+    """
+    of_users = np.atleast_2d(np.asarray(weights, np.float32))
+    columns = zip(scorers, torch.from_numpy(of_users.T.copy()).unsqueeze(2), strict=True)  # (n_users, 1) each
+    used = [(standardised(scorer), weight) for scorer, weight in columns if scorer and weight.any()]
 
     def score(users: np.ndarray) -> Tensor:
-        parts = (scorer(users).mul_(weight) for scorer, weight in used)
+        rows = torch.from_numpy(users if len(of_users) > 1 else np.zeros(1, int))
+        parts = (scorer(users).mul_(weight[rows]) for scorer, weight in used)
         return functools.reduce(torch.Tensor.add_, parts)  # in place: a copy costs as much as the scores
 
     return score

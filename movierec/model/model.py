@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from movierec.interactions.gaps import is_away
 from movierec.interactions.history import Profiles
 from movierec.model.gaussian_process import Process, folded_user_scorer, item_scorer, user_scorer
 from movierec.model.graph import Graph
@@ -14,7 +15,8 @@ from movierec.model.lightgcn import fold_in
 from movierec.model.mixing import Weights, mixed_scorer
 from movierec.model.nearest_neighbors import LocalProcess
 from movierec.model.next_movie import NextMovie
-from movierec.ranking.topk import DotScorer, Scorer, popularity_scorer
+from movierec.model.trend import Trend
+from movierec.ranking.topk import DotScorer, Scorer
 
 
 class Model(NamedTuple):
@@ -33,8 +35,9 @@ class Model(NamedTuple):
     items: Process | LocalProcess | None
     mix: Weights = (1.0, 0.0, 0.0)  # of graph, users and items
     next: NextMovie | None = None  # where the split follows time
-    trend: Tensor | None = None  # (n_items,) float32, recent popularity
-    shares: Weights = (1.0, 0.0, 0.0)  # of long-term preference, next and trend
+    trend: Trend | None = None
+    # Of long-term preference, next and trend: for users within a session, and for those who have been away.
+    shares: tuple[Weights, Weights] = ((1.0, 0.0, 0.0), (1.0, 0.0, 0.0))
 
     def scorer(self, profiles: Profiles | None = None) -> Scorer:
         """The scores of users by index.
@@ -45,8 +48,9 @@ class Model(NamedTuple):
         long_term = mixed_scorer(self.components(profiles), self.mix)
         if self.next is None or self.trend is None or profiles is None:
             return long_term
-        following, trend = self.next.scorer(profiles.histories), popularity_scorer(self.trend.numpy())
-        return mixed_scorer((long_term, following, trend), self.shares)
+        histories = profiles.histories
+        shares = np.array(self.shares)[is_away(histories).astype(int)]  # (n_users, 3)
+        return mixed_scorer((long_term, self.next.scorer(histories), self.trend.scorer(histories)), shares)
 
     def components(self, profiles: Profiles | None = None) -> tuple[Scorer, Scorer | None, Scorer | None]:
         """The scorers of the graph model, similar users and similar items; None for one that is left out."""

@@ -9,12 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from movierec.interactions.gaps import N_CLASSES, N_SITUATIONS, last_situations, possible_gaps
 from movierec.interactions.history import Histories, decayed, transitions
 from movierec.model.graph import weighted_sum
-from movierec.ranking.topk import Scorer
+from movierec.ranking.topk import Scorer, chunks
 from movierec.utils.linear_algebra import singular_vectors
-from movierec.utils.operations import linear, product, sqrt
+from movierec.utils.operations import exp_, linear, log, product, sqrt
 
+TINY = 1e-30  # what a probability is at least, so that its logarithm is finite
+UNLIKELY = 0.03  # a gap is left out if it is as improbable as this beside the most probable one
 INITIAL_STD = 0.1  # of the entries of the embeddings
 INITIAL_HALF_LIFE, INITIAL_REACH = 2.0, 20  # of the transitions that initialise the embeddings
 
@@ -22,15 +25,19 @@ INITIAL_HALF_LIFE, INITIAL_REACH = 2.0, 20  # of the transitions that initialise
 class NextMovie(nn.Module):
     """Scores for the next movie from the history.
 
-    A user's state holds, for each half-life b, a decayed sum of messages from the movies of the history:
+    A user's state holds, for each half-life b, a decayed sum of messages from the movies of the history. What comes
+    next depends on the gap, the time until then, of which there are classes g; so the score is a mixture over them.
 
         z_b = sum over movies i of the history of 2^(-age(i) / b) e_b(i)
-        x = sum over b of W_b sqrt(1 - 4^(-1/b)) z_b + c
-        u = x + V' gelu(V norm(x) + v) + v'
-        score(j) = cos(u, o_j) / temperature + bias_j
+        x = sum over b of W_b sqrt(1 - 4^(-1/b)) z_b + c + sum over situations s of f_s
+        p(g) = softmax over g of (A norm(x) + a)
+        x_g = x + d_g
+        u_g = x_g + V' gelu(V norm(x_g) + v) + v'
+        score(j) = log sum over g of p(g) softmax over unseen j of (cos(u_g, o_j) / temperature + bias_j)
 
-    e_b and o are embeddings of movies as the source and as the target of a 'watched next' edge. One more movie updates
-    the state by z_b <- 2^(-1/b) z_b + e_b(i), in constant time.
+    e_b and o are embeddings of movies as the source and as the target of a 'watched next' edge; f of the situation
+    (`gaps.situations`) and d of the gap. Where the moment of asking is known, only the gaps that it allows count. One
+    more movie updates the state by z_b <- 2^(-1/b) z_b + e_b(i), in constant time.
     """
 
     def __init__(self, n_items: int, half_lives: list[float], dim: int, *, hidden: int, temperature: float):
@@ -41,6 +48,9 @@ class NextMovie(nn.Module):
         self.origin = nn.Parameter(torch.zeros(n_items, width))  # e, one half-life after the other
         self.end = nn.Parameter(torch.zeros(n_items, dim))  # o
         self.bias = nn.Parameter(torch.zeros(n_items))
+        self.situation = nn.Parameter(torch.zeros(N_SITUATIONS, dim))  # f
+        self.gap = nn.Parameter(torch.zeros(N_CLASSES, dim))  # d
+        self.when = nn.Linear(dim, N_CLASSES)
         self.mix = nn.Linear(width, dim)
         self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
         decay = torch.tensor(half_lives, dtype=torch.float64).reciprocal().neg().exp2()
@@ -80,7 +90,8 @@ class NextMovie(nn.Module):
             self.mix.bias.zero_()
             uniform(self.up)
             uniform(self.down)
-            self.bias.zero_()
+            for of in (self.bias, self.situation, self.gap, self.when.weight, self.when.bias):
+                of.zero_()
         return self
 
     def states(self, histories: Histories) -> Tensor:
@@ -97,22 +108,44 @@ class NextMovie(nn.Module):
         """The states after each movie of the histories: (length, n) int64 to (length, n, width)."""
         return _Recurrence.apply(F.embedding(items, self.origin), self.decay)
 
-    def vectors(self, states: Tensor) -> Tensor:
-        """The vector u / (|u| temperature): (n, width) to (n, dim)."""
-        x = linear(states * self.scale, self.mix)
-        u = x + linear(F.gelu(linear(F.layer_norm(x, x.shape[-1:]), self.up)), self.down)
+    def inputs(self, states: Tensor, situations: Tensor) -> Tensor:
+        """The vector x of states (n, width) and situations (n, 3) int64: (n, dim)."""
+        return linear(states * self.scale, self.mix) + F.embedding_bag(situations, self.situation, mode="sum")
+
+    def vectors(self, x: Tensor, gaps: Tensor) -> Tensor:
+        """The vectors u_g / (|u_g| temperature) for gaps of the classes (n,) int64: (n, dim) to (n, dim)."""
+        x = x + F.embedding(gaps, self.gap)
+        u = x + linear(F.gelu(linear(norm(x), self.up)), self.down)
         return F.normalize(u, dim=-1) / self.temperature
 
-    def scores(self, states: Tensor) -> Tensor:
-        """The scores of all movies: (n, width) to (n, n_items)."""
-        return product(self.vectors(states), F.normalize(self.end).T).add_(self.bias)
+    def scores(self, states: Tensor, histories: Histories) -> Tensor:
+        """The scores of all movies: states (n, width) after these histories to (n, n_items)."""
+        x = self.inputs(states, torch.from_numpy(last_situations(histories)))
+        logits = linear(norm(x), self.when).masked_fill_(~torch.from_numpy(possible_gaps(histories)), -torch.inf)
+        share = exp_(logits - logits.amax(dim=1, keepdim=True))  # p, but for a factor of each user
+        share[share < UNLIKELY] = 0
+        user, gap = share.nonzero(as_tuple=True)  # pairs, n_pairs of them
+        of_pairs = product(self.vectors(x[user], gap), F.normalize(self.end).T).add_(self.bias)  # (n_pairs, n_items)
+        exp_(of_pairs.sub_(of_pairs.amax(dim=1, keepdim=True)))
+        seen = histories.of(user.numpy())
+        at = torch.from_numpy(seen.users), torch.from_numpy(seen.items.astype(np.int64))
+        of_seen = of_pairs[at]
+        of_pairs[at] = 0
+        weight = share[user, gap] / of_pairs.sum(dim=1).clamp_(min=TINY)
+        of_pairs[at] = of_seen
+        mixture = torch.zeros(len(x), len(self.end)).index_add_(0, user, of_pairs.mul_(weight.unsqueeze(1)))
+        return log(mixture.clamp_(min=TINY))
 
     def scorer(self, histories: Histories) -> Scorer:
         """Scores for users with these histories."""
 
         def score(users: np.ndarray) -> Tensor:
+            found = []
             with torch.no_grad():
-                return self.scores(self.states(histories.of(users)))
+                for at in chunks(len(users), N_CLASSES * len(self.end)):
+                    some = histories.of(users[at])
+                    found.append(self.scores(self.states(some), some))
+            return torch.cat(found)
 
         return score
 
@@ -130,6 +163,11 @@ class NextMovie(nn.Module):
         model = cls(n_items, half_lives, dim, hidden=len(arrays["up.bias"]), temperature=temperature)
         model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
         return model
+
+
+def norm(x: Tensor) -> Tensor:
+    """Layer normalisation."""
+    return F.layer_norm(x, x.shape[-1:])
 
 
 class _Recurrence(torch.autograd.Function):

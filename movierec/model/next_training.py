@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from movierec.interactions.gaps import gap_class, situations
 from movierec.interactions.history import Histories
 from movierec.interactions.matrix import item_degrees
-from movierec.model.next_movie import NextMovie
+from movierec.model.next_movie import NextMovie, norm
 from movierec.model.sampling import inclusion_probabilities
 from movierec.model.training import Training
 from movierec.ranking.metrics import rankable_users
@@ -25,6 +26,7 @@ from movierec.utils.operations import exp_, log, product
 from movierec.utils.params import Next
 
 MAX_STEPS = 2048  # of a longer history, training takes the end
+GAP_WEIGHT = 0.3  # of the loss of the gaps, beside that of the movies
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 
 
@@ -34,23 +36,29 @@ class Batch(NamedTuple):
     items: Tensor  # (length, n) int64, padded with 0 at the end
     step: Tensor  # (n_steps,) int64, the flattened places in `items` that have a target
     target: Tensor  # (n_steps,) int64
+    situation: Tensor  # (n_steps, 3) int64, of `gaps.situations`
+    gap: Tensor  # (n_steps,) int64, the class of the time until the target
     histories: list[np.ndarray]  # each user's items; n_steps is the sum of their lengths, less 1 each
 
 
 def make_batch(histories: Histories, users: np.ndarray, horizon: int, rng: np.random.Generator) -> Batch:
     """The batch of users with two movies or more; a target is drawn from the next `horizon` movies."""
-    begin, end = histories.indptr[users], histories.indptr[users + 1]
-    of_users = [histories.items[max(b, e - MAX_STEPS) : e] for b, e in zip(begin, end, strict=True)]
+    some = histories.of(users)
+    begin = np.maximum(some.indptr[:-1], some.indptr[1:] - MAX_STEPS)
+    of_users = [some.items[b:e] for b, e in zip(begin, some.indptr[1:], strict=True)]
     items = np.zeros((max(map(len, of_users)), len(users)), np.int64)
-    step, target = [], []
+    step, place, ahead = [], [], []
     for column, history in enumerate(of_users):
         items[: len(history), column] = history
         before = np.arange(len(history) - 1)
         left = np.minimum(horizon, len(history) - 1 - before)
         step.append(before * len(users) + column)
-        target.append(history[before + 1 + (rng.random(len(before)) * left).astype(int)])
-    steps, targets = (torch.from_numpy(np.concatenate(of).astype(np.int64)) for of in (step, target))
-    return Batch(torch.from_numpy(items), steps, targets, of_users)
+        place.append(begin[column] + before)
+        ahead.append(1 + (rng.random(len(before)) * left).astype(int))
+    at, to = np.concatenate(place), np.concatenate(place) + np.concatenate(ahead)
+    found = {"items": items, "step": np.concatenate(step), "target": some.items[to].astype(np.int64)}
+    found |= {"situation": situations(some)[at], "gap": gap_class(some.times[to] - some.times[at])}
+    return Batch(**{name: torch.from_numpy(of) for name, of in found.items()}, histories=of_users)
 
 
 def horizon_of(valid: sp.csr_matrix, seen: sp.csr_matrix) -> int:
@@ -116,7 +124,8 @@ def step_loss(model: NextMovie, batch: Batch, negatives: np.ndarray, probability
 
         loss = mean of -s_target + log(exp s_target + sum over sampled j of exp(s_j) / probability_j)
 
-    The log Q correction makes the sum unbiased (Bengio and Senecal, 2008); with all movies it is the exact softmax.
+    The log Q correction makes the sum unbiased (Bengio and Senecal, 2008); with all movies it is the exact softmax. The
+    scores s are those of the target's gap; `GAP_WEIGHT` times -log p of the gap is added.
 
     Args:
         model: the model.
@@ -125,14 +134,18 @@ def step_loss(model: NextMovie, batch: Batch, negatives: np.ndarray, probability
         probability: (n,), of each of them to be sampled.
     """
     states = model.walk(batch.items).flatten(0, 1).index_select(0, batch.step)
-    u = model.vectors(states)  # (n_steps, dim)
+    x = model.inputs(states, batch.situation)
+    u = model.vectors(x, batch.gap)  # (n_steps, dim)
     end, bias = F.normalize(model.end), model.bias.unsqueeze(1)
     sampled = torch.from_numpy(negatives)
     correction = torch.from_numpy(np.log(probability)).float()
     e, b = F.embedding(sampled, end), F.embedding(sampled, bias).squeeze(1) - correction
     others = LogSumExp.apply(u, e, b, excluded(batch, negatives, len(end)))
     target = (u * F.embedding(batch.target, end)).sum(dim=1) + F.embedding(batch.target, bias).squeeze(1)
-    return (torch.logaddexp(target, others) - target).mean()
+    normal, weight, bias = norm(x), model.when.weight, model.when.bias
+    all_gaps = LogSumExp.apply(normal, weight, bias, torch.zeros(1, 1, dtype=torch.bool))
+    of_gap = (normal * F.embedding(batch.gap, weight)).sum(dim=1) + F.embedding(batch.gap, bias.unsqueeze(1)).squeeze(1)
+    return (torch.logaddexp(target, others) - target + GAP_WEIGHT * (all_gaps - of_gap)).mean()
 
 
 def warm_up_and_cosine(n_steps: int) -> Callable[[int], float]:

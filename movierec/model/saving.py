@@ -17,11 +17,12 @@ from movierec.model.kernels import Kernel, Powers
 from movierec.model.model import Model
 from movierec.model.nearest_neighbors import LocalProcess
 from movierec.model.next_movie import NextMovie
+from movierec.model.trend import Trend
 from movierec.utils.checks import check_arrays, check_matrix, check_rising, checking
 from movierec.utils.errors import UserError, printable
 from movierec.utils.params import Params
 
-FORMAT = 1  # rises when older code could not read what newer code writes
+FORMAT = 2  # rises when older code could not read what newer code writes
 VECTORS = ("h_user", "h_item", "user_embedding", "item_messages")
 SCHEMA = {name: f"float32 n_{'users' if 'user' in name else 'items'} dim" for name in VECTORS}
 SCHEMA |= {"user_ids": "int n_users", "item_ids": "int n_items", "mix": "float64 3"}
@@ -56,7 +57,8 @@ def pack(
         arrays |= _process_arrays(name, process) if process else {}
     if model.next and model.trend is not None:
         arrays |= {f"next.{name}": array for name, array in model.next.arrays().items()}
-        arrays |= {"trend": model.trend.numpy(), "shares": np.array(model.shares)}
+        arrays |= {"trend.times": model.trend.times, "trend.popularity": model.trend.popularity.numpy()}
+        arrays |= {"shares": np.array(model.shares)}
     return arrays
 
 
@@ -90,7 +92,9 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
     if following:
         wanted = {name: " ".join(["float32", *map(str, of.shape)]) for name, of in following.items()}
         wanted |= {"next.end": "float32 n_items d", "next.half_lives": "float64 k", "next.temperature": "float64"}
-        check_arrays(arrays, wanted | {"trend": "float32 n_items", "shares": "float64 3"}, sizes)
+        wanted |= {"trend.times": "int64 s", "trend.popularity": "float32 s n_items", "shares": "float64 2 3"}
+        check_arrays(arrays, wanted, sizes)
+        check_rising("trend.times", arrays["trend.times"])
         if min(arrays["next.half_lives"].min(), arrays["next.temperature"]) <= 0:
             raise ValueError("next.half_lives or next.temperature is not above 0")
 
@@ -101,8 +105,9 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
     vectors: dict[str, Any] = {name: torch.from_numpy(arrays[name]) for name in VECTORS}
     model = Model(graph, **vectors, **processes, mix=mix)
     if following:
-        trend, shares = torch.from_numpy(arrays["trend"]), tuple(arrays["shares"].tolist())
-        model = model._replace(next=NextMovie.from_arrays(within("next.")), trend=trend, shares=shares)
+        trend = Trend(arrays["trend.times"], torch.from_numpy(arrays["trend.popularity"]))
+        session, away = map(tuple, arrays["shares"].tolist())
+        model = model._replace(next=NextMovie.from_arrays(within("next.")), trend=trend, shares=(session, away))
     params, version = json.loads(str(arrays["params"])), str(arrays["version"])
     if not isinstance(params, dict):
         raise ValueError("params is no object")

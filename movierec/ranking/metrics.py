@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import scipy.sparse as sp
 
+from movierec.interactions.matrix import keep_rows
 from movierec.utils.errors import UserError
 
 DEPTH = 100  # length of the stored rankings, and so the highest cutoff
@@ -92,8 +93,6 @@ def sample_users(relevant: sp.csr_matrix, history: sp.csr_matrix, n: int) -> sp.
     They have n to 2n interactions in all, approximately, or all there are.
     """
     users = rankable_users(relevant, history)
-    kept = np.zeros(relevant.shape[0], np.float32)
-    kept[users[:: max(relevant[users].nnz // n, 1)]] = 1
-    sample = sp.csr_matrix(sp.diags(kept) @ relevant)
-    sample.eliminate_zeros()
-    return sample
+    kept = np.zeros(relevant.shape[0], bool)
+    kept[users[:: max(relevant[users].nnz // n, 1)]] = True
+    return keep_rows(relevant, kept)

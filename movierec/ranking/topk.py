@@ -135,14 +135,13 @@ def rank_all_users(scorer: Scorer, *seen: sp.csr_matrix, group: Group = ALONE) -
 def rank_moments(
     scorers_at: Callable[[str], dict[str, Scorer]],
     seen: dict[str, sp.csr_matrix],
-    *,
-    temporal: bool,
+    knows_valid: bool,
     group: Group = ALONE,
 ) -> dict[str, np.ndarray]:
-    """`rank_all_users` by several models, as 'model.moment'; unless `temporal`, users are known by train alone."""
+    """`rank_all_users` by several models, as 'model.moment'; unless `knows_valid`, users are known by train alone."""
     ranked: dict[str, np.ndarray] = {}
-    for moment in seen if temporal else ["after_train"]:
-        of_moment = {moment: seen[moment]} if temporal else seen
+    for moment in seen if knows_valid else ["after_train"]:
+        of_moment = {moment: seen[moment]} if knows_valid else seen
         for name, scorer in scorers_at(moment).items():
             found = rank_all_users(scorer, *of_moment.values(), group=group)
             ranked |= {f"{name}.{at}": items for at, items in zip(of_moment, found, strict=True)}

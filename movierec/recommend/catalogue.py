@@ -15,6 +15,7 @@ NAMES = ("user_names", "item_names")
 SCHEMA = {"user_ids": "int n_users", "item_ids": "int n_items", "years": "int16 n_items"}
 RATED = {"rated.data": "float32 n_rated", "rated.indices": "int n_rated", "rated.indptr": "int n_users+1"}
 KNOWN = {"known.indptr": "int64 n_users+1", "known.items": "int32 n_known", "known.weight": "float32 n_known"}
+KNOWN |= {"known.times": "int64 n_known"}
 
 
 class Catalogue(NamedTuple):
@@ -64,7 +65,8 @@ class Catalogue(NamedTuple):
         if self.profiles:
             histories = self.profiles.histories
             weight = np.asarray(self.profiles.matrix[histories.users, histories.items]).ravel()
-            arrays |= {"known.indptr": histories.indptr, "known.items": histories.items, "known.weight": weight}
+            arrays |= {f"known.{name}": getattr(histories, name) for name in ("indptr", "items", "times")}
+            arrays |= {"known.weight": weight}
         return arrays
 
     @classmethod
@@ -94,7 +96,7 @@ class Catalogue(NamedTuple):
         if "known.indptr" in arrays:
             check_arrays(arrays, KNOWN, {"n_users+1": shape[0] + 1})
             check_lists("known", arrays["known.indptr"], arrays["known.items"], shape[1])
-            histories = Histories(arrays["known.indptr"], arrays["known.items"])
+            histories = Histories(arrays["known.indptr"], arrays["known.items"], arrays["known.times"])
             matrix = sp.csr_matrix((arrays["known.weight"], (histories.users, histories.items)), shape=shape)
             matrix.sort_indices()
             profiles = Profiles(matrix, histories, np.arange(shape[0]))

@@ -53,7 +53,9 @@ class Recommender:
         self.movies = catalogue.movies  # MovieID, Title, Year, Genres
         self.rated = catalogue.rated  # (n_users, n_items), stars
         self._n_ratings = item_degrees(self.rated)
-        self.profiles = catalogue.profiles or Profiles.without_order(self.model.graph.matrix)  # of all users
+        profiles = catalogue.profiles or Profiles.without_order(self.model.graph.matrix)
+        self._now = int(profiles.histories.times.max(initial=0))  # all are asked when the data end
+        self.profiles = profiles._replace(histories=profiles.histories.asked_at(self._now))  # of all users
 
     @classmethod
     def load(cls, folder: str | Path = "models") -> "Recommender":
@@ -176,8 +178,7 @@ class Recommender:
         features = np.array([[gender == "F", gender == "M"]], np.int8)
         matrix = self._row(liked, 1.0) + self._row(disliked, DISLIKE)
         matrix.sort_indices()
-        histories = Histories(np.array([0, len(liked)]), liked.astype(np.int32))
-        profiles = Profiles(matrix, histories, np.array([-1]), features)
+        profiles = Profiles(matrix, Histories.of_one(liked, self._now), np.array([-1]), features)
         if len(liked):
             scorer = self.model.scorer(profiles)
         else:  # nothing to propagate from
@@ -280,9 +281,5 @@ class Recommender:
             return profiles, seen
         matrix, seen = profiles.matrix.tolil(), seen.tolil()
         matrix[:, since] = seen[:, since] = 1.0
-        # A movie that was watched before counts at its last place.
-        before = np.split(profiles.histories.items, profiles.histories.indptr[1:-1])
-        histories = [np.concatenate([items[~np.isin(items, since)], since]) for items in before]
-        indptr = np.concatenate([[0], np.cumsum([len(items) for items in histories])])
-        items = np.concatenate(histories).astype(np.int32)
-        return Profiles(matrix.tocsr(), Histories(indptr, items), users), seen.tocsr()
+        histories = profiles.histories.followed_by(since, self._now)
+        return Profiles(matrix.tocsr(), histories, users), seen.tocsr()

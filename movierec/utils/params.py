@@ -160,7 +160,10 @@ class Params(Section):
 
     next: Next
 
-    mask: Mask = _param("interactions left out of the test rankings; with a split by time always train+valid")
+    history: Literal["auto", "train", "train+valid"] = _param(
+        "interactions known of a user at test; auto: train+valid with a split by time, else train"
+    )
+    mask: Mask = _param("interactions left out of the test rankings; those of the history always are")
     cutoffs: Annotated[list[Cutoff], *Distinct] = _param("k of the accuracy metrics in metrics/every_cutoff.json")
     top_k: int = _param("recommendations per user", ge=1, le=10**6)
     only_genres: Text = _param("`any`, or recommend only movies of one of these genres: Drama|Comedy")
@@ -168,6 +171,11 @@ class Params(Section):
     only_years: Years = _param("`any`, or recommend only movies of these years: 1994 or 1990-1999")
     diversity: float = _param("0 ranks by relevance alone; towards 1, lists are more diverse", ge=0, le=1)
     recommendations_as: Literal["parquet", "parquet+csv"] = _param("file formats of the recommendations")
+
+
+def knows_valid(params: Params) -> bool:
+    """Whether a user's history at test includes validation."""
+    return params.history == "train+valid" or (params.history == "auto" and params.split_strategy != "random")
 
 
 def check_params(values: dict[str, Any], source: str) -> Params:

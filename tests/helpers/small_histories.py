@@ -9,10 +9,18 @@ from movierec.model.next_movie import NextMovie
 N_ITEMS = 12
 
 
-def histories_of(lists):
-    """Histories from a list of items per user."""
-    pairs = [(user, item) for user, items in enumerate(lists) for item in items]
-    return Histories.from_interactions(len(lists), pd.DataFrame(pairs, columns=["user", "item"]).astype(int))
+def histories_of(lists, gap=60):
+    """Histories from a list of items per user, with this many seconds between them."""
+    rows = [(user, item, 10**9 + gap * place) for user, items in enumerate(lists) for place, item in enumerate(items)]
+    return Histories.from_interactions(
+        len(lists), pd.DataFrame(rows, columns=["user", "item", "timestamp"]).astype(np.int64)
+    )
+
+
+def with_times(*lists):
+    """Histories from a list of (item, time) per user."""
+    rows = [(user, item, time) for user, items in enumerate(lists) for item, time in items]
+    return Histories.from_interactions(len(lists), pd.DataFrame(rows, columns=["user", "item", "timestamp"]))
 
 
 def random_lists(n_users=20, seed=0):

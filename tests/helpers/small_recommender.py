@@ -49,7 +49,8 @@ def interactions():
         for user in range(N_USERS)
         for item in rng.permutation(np.arange(user % 2, N_ITEMS, 2) if rng.random() < 0.8 else N_ITEMS)[:9]
     ]
-    return pd.DataFrame(rows, columns=["user", "item", "rating"]).astype({"rating": np.float32})
+    times = 10**9 + np.random.default_rng(2).choice([0, 40, 20_000, 2 * 10**6], len(rows)).cumsum()
+    return pd.DataFrame(rows, columns=["user", "item", "rating"]).astype({"rating": np.float32}).assign(timestamp=times)
 
 
 @functools.cache
@@ -64,7 +65,7 @@ def small(temporal=False) -> Small:
     valid = sp.csr_matrix((np.random.default_rng(1).random(unseen.shape) < 0.1) & unseen, dtype=np.float32)
     model = fit(arrays, valid, PARAMS, profiles=profiles if temporal else None).model._replace(mix=MIX)
     if temporal:
-        model = model._replace(shares=(0.4, 0.5, 0.1))
+        model = model._replace(shares=((0.4, 0.5, 0.1), (0.3, 0.5, 0.2)))
     rated = profiles.matrix.copy()
     rated.data = np.round(rated.data * table["rating"].mean()).astype(np.float32)
     run = run_id(USER_IDS, ITEM_IDS, profiles.matrix)

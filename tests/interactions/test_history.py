@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from small_histories import histories_of
+from small_histories import histories_of, with_times
 
 from movierec.interactions.history import (
     NEGLIGIBLE,
@@ -24,7 +24,9 @@ LISTS = st.lists(SHORT_LISTS, min_size=1, max_size=5)
 
 
 def frame(*pairs):
-    return pd.DataFrame(pairs, columns=["user", "item"])
+    """A row for each pair; its time is a hundred times the item."""
+    table = pd.DataFrame(pairs, columns=["user", "item"])
+    return table.assign(timestamp=100 * table["item"])
 
 
 def lists_of(histories):
@@ -35,6 +37,8 @@ def test_a_later_part_comes_after_an_earlier_one():
     histories = Histories.from_interactions(5, frame((0, 5), (0, 3), (2, 1)), frame((0, 4), (2, 0), (3, 9)))
     assert histories.indptr.tolist() == [0, 3, 3, 5, 6, 6]
     assert histories.items.tolist() == [5, 3, 4, 1, 0, 9]
+    assert histories.times.tolist() == [500, 300, 400, 100, 0, 900] and histories.times.dtype == np.int64
+    assert histories.last_times.tolist() == [400, 900, 0, 900, 900], "without items, the latest of all"
     assert histories.users.tolist() == [0, 0, 0, 2, 2, 3]
     assert histories.ages.tolist() == [2, 1, 0, 1, 0, 0]
     assert histories.lengths.tolist() == [3, 0, 2, 1, 0] and histories.n_users == 5
@@ -42,13 +46,36 @@ def test_a_later_part_comes_after_an_earlier_one():
 
 
 def test_items_keep_their_order_in_long_tables():
-    long = pd.DataFrame({"user": np.arange(1000) % 3, "item": np.arange(1000)})
+    long = pd.DataFrame({"user": np.arange(1000) % 3, "item": np.arange(1000), "timestamp": 0})
     assert lists_of(Histories.from_interactions(3, long)) == [list(range(user, 1000, 3)) for user in range(3)]
 
 
 def test_histories_of_some_users_are_in_the_order_of_these_users():
     histories = histories_of([[5, 3], [], [1]]).of(np.array([2, 1, 0, 2]))
     assert histories.indptr.tolist() == [0, 1, 1, 3, 4] and histories.items.tolist() == [1, 5, 3, 1]
+
+
+def test_the_first_items_of_histories_with_their_times():
+    histories = with_times([(5, 10), (3, 20), (4, 30)], [(1, 40)]).asked_at([99, 50], exactly=True)
+    first = histories.of(np.array([0, 1, 0]), np.array([2, 0, 3]))
+    assert first.indptr.tolist() == [0, 2, 2, 5] and first.items.tolist() == [5, 3, 5, 3, 4]
+    assert first.times.tolist() == [10, 20, 10, 20, 30]
+    assert first.asked.tolist() == [99, 50, 99] and first.exactly
+
+
+def test_the_wait_is_the_time_from_the_last_item_to_the_moment_of_asking():
+    histories = with_times([(5, 10), (3, 20)], [(1, 40)], [])
+    assert histories.waits.tolist() == [0, 0, 0], "by default, right after the last item"
+    assert histories.asked_at(35).waits.tolist() == [15, 0, 0], "none before the last item"
+    assert histories.asked_at([21, 50, 60]).waits.tolist() == [1, 10, 20]
+
+
+def test_histories_go_on_with_more_items():
+    histories = with_times([(5, 10), (3, 20), (4, 30)], [(1, 40)], []).asked_at(90).followed_by(np.array([3, 7]), 80)
+    assert lists_of(histories) == [[5, 4, 3, 7], [1, 3, 7], [3, 7]], "an item counts at its last place"
+    assert histories.times.tolist() == [10, 30, 80, 80, 40, 80, 80, 80, 80] and not histories.waits.any()
+    one = Histories.of_one(np.array([3, 7]), 80)
+    assert (lists_of(one), one.times.tolist()) == ([[3, 7]], [80, 80])
 
 
 def test_a_users_history_decays_by_half_life():
@@ -103,7 +130,7 @@ def test_the_last_items():
 
 
 def test_empty_histories_are_histories():
-    histories = Histories(np.zeros(3, np.int64), np.zeros(0, np.int32))
+    histories = Histories(np.zeros(3, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64))
     assert histories.n_users == 2 and len(histories.ages) == len(histories.users) == 0
     for matrix in (decayed(histories, 4, 1.0), transitions(histories, 4, 1.0, 3), last_items(histories, 4)):
         assert matrix.nnz == 0
@@ -111,7 +138,9 @@ def test_empty_histories_are_histories():
 
 
 def rated(*rows):
-    return pd.DataFrame(rows, columns=["user", "item", "rating"]).astype({"rating": "float32"})
+    """A row for each, at the times 100, 101, and so on."""
+    table = pd.DataFrame(rows, columns=["user", "item", "rating"]).astype({"rating": "float32"})
+    return table.assign(timestamp=100 + np.arange(len(table)))
 
 
 def test_profiles_hold_weights_relative_to_train_beside_the_order():
@@ -120,6 +149,9 @@ def test_profiles_hold_weights_relative_to_train_beside_the_order():
     np.testing.assert_allclose(profiles.matrix.toarray(), [[5 / 3, 4 / 3, 2 / 3], [1, 0, 0]], rtol=1e-6)
     assert lists_of(profiles.histories) == [[2, 1, 0], [0]]
     assert profiles.users.tolist() == [0, 1] and profiles.gender is None
+    assert profiles.histories.times.tolist() == [100, 101, 100, 102] and profiles.histories.asked is None
+    at_end = Profiles.from_interactions(2, 3, [train, valid], rating_power=1.0, at_end=True)
+    assert at_end.histories.asked.tolist() == [102, 102]
 
 
 def test_profiles_without_order_are_in_the_order_of_items():
@@ -150,6 +182,8 @@ def test_a_profile_is_repeated_without_each_of_some_items(places):
     without = profile.without_each(np.array(places))
     assert without.users.tolist() == [1] * len(places)
     assert lists_of(without.histories) == [items[:place] + items[place + 1 :] for place in places]
+    times = profile.histories.times.tolist()
+    assert without.histories.times.tolist() == [time for at in places for time in np.delete(times, at)]
     for row, place in enumerate(places):
         expected = profile.matrix.toarray()[0]
         expected[items[place]] = 0
