@@ -32,6 +32,7 @@ from movierec.data.layouts import read_folder
 from movierec.data.positives import Positives
 from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import Split, to_csr
+from movierec.model.trend import Trend
 from movierec.ranking.metrics import user_metrics
 from movierec.ranking.topk import Scorer, best_unseen, chunks, evaluate
 
@@ -65,7 +66,18 @@ def main() -> None:
     result = {"data": sizes, "params": params.model_dump()}
     of_model = functools.partial(measure, in_time=True)
     result["model"] = _bench.over_seeds(seeds, lambda seed: model_figures(data, params, seed, of_model))
-    _bench.write_result(args.out, result | baseline_figures(data, params, measure), seeds)
+    baselines = baseline_figures(data, params, measure) | trend_figures(data, measure)
+    _bench.write_result(args.out, result | baselines, seeds)
+
+
+def trend_figures(data: "Data", measure: Callable) -> dict[str, Any]:
+    """The figures of what all users watched lately, and of what they watched first after a break."""
+    figures = {}
+    for name, returns in (("popularity", False), ("first items after a break", True)):
+        for days in (7, 30):
+            trend = Trend.of(data.profiles["valid"].histories, data.n_items, days, returns=returns)
+            figures[f"{name}, half-life {days} days"] = measure(lambda of, trend=trend: trend.scorer(of.histories))
+    return figures
 
 
 def interactions(source: Path) -> pd.DataFrame:

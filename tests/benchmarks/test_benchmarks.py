@@ -211,8 +211,23 @@ def test_next_item_has_the_model_and_the_baselines(sequences, tmp_path):
     assert result["Markov chain"]["ndcg@10"] == 1, "the next movie is certain"
     assert result["model"]["hit_rate@10"] > 0.9 > result["popularity"]["hit_rate@10"]
     assert [run["seed"] for run in result["model"]["seeds"]] == [1, 2]
-    assert all(len(run["shares"]) == 3 and run["new_event_ms"] > 0 for run in result["model"]["seeds"])
+    for run in result["model"]["seeds"]:
+        assert [len(of) for of in run["shares"]] == [3, 3] and run["new_event_ms"] > 0 and "known_moment" not in run
     assert result["params"]["next"]["epochs"] == 8 and result["about"]["seeds"] == [1, 2]
+
+
+def test_next_item_asks_at_the_targets_time_where_times_are_known(sequences, tmp_path):
+    """Every last movie is right after a break, and the movie is 0 then."""
+    lines = [line.split() for line in sequences.read_text().splitlines()[:-1]]
+    last = {user: place for place, (user, _) in enumerate(lines)}
+    for place, line in enumerate(lines):
+        line.append(str(1000 + place + 10**5 * (last[line[0]] == place)))
+    sequences.write_text("\n".join(map(" ".join, lines)) + "\n")
+    settings = (f"--set={setting}" for setting in (*SMALL, "user_process=none", "item_process=none"))
+    result, _ = result_of("next_item", tmp_path / "a.json", "--sequences", sequences, "--seeds", "1", *settings)
+    known = result["model"]["known_moment"]
+    assert set(known) == {"ndcg@10", "hit_rate@10", "ndcg@20", "hit_rate@20"}
+    assert known != {name: result["model"][name] for name in known}, "the moment counts"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +235,7 @@ def test_next_item_has_the_model_and_the_baselines(sequences, tmp_path):
     [
         (None, "sequences.txt is missing; --sequences needs a file with a line per interaction, 'user item'"),
         ("\n", "sequences.txt has no interactions"),
-        ("1 2\n\n1 2 3\n", "sequences.txt, line 3: '1 2 3' is not 'user item'"),
+        ("1 2\n\n1 2 3 4\n", "sequences.txt, line 3: '1 2 3 4' is not 'user item' or 'user item time', whole numbers"),
         ("1 2\n1 3\n", "leave_one_out leaves no interaction in valid, out of 2"),
     ],
 )
@@ -241,7 +256,7 @@ def test_sequences_are_by_time_and_of_equal_times_in_the_order_of_the_file(here,
     for source in ("ml-1m.zip", "ml-1m"):
         done = benchmark("write_sequences", tmp_path / source, tmp_path / "out.txt", "--out", tmp_path / "shares.json")
         assert done.returncode == 0, done.stderr
-        assert (tmp_path / "out.txt").read_text().splitlines() == ["1 30", "1 20", "1 10", "2 30"]
+        assert (tmp_path / "out.txt").read_text().splitlines() == ["1 30 1", "1 20 9", "1 10 9", "2 30 7"]
         assert "4 interactions of 2 users with 3 movies" in done.stdout
         shares = json.loads((tmp_path / "shares.json").read_text())
         assert (shares["same_second"], shares["within_minute"]) == (0.5, 1.0), "user 1 has gaps of 8 and 0 seconds"
@@ -284,6 +299,9 @@ def test_one_cut_in_time_has_all_kinds_of_targets(ratings_in_time, tmp_path):
         )
     assert all(of["ndcg@10"] == 1 for of in (result["Markov chain"], *(result["Markov chain"][kind] for kind in kinds)))
     assert result["model"]["hit_rate@10"] > 0.9 > result["popularity"]["hit_rate@10"]
+    trends = [f"{of}, half-life {days} days" for of in ("popularity", "first items after a break") for days in (7, 30)]
+    assert set(trends) <= set(result), "popularity by time"
+    assert set(result["model"]["at_cut"]) == {"first"} and set(result["model"]["known_moment"]) == {*kinds, "last"}
 
 
 def test_the_kinds_of_targets_are_those_of_a_known_scorer(module, ratings_in_time):
@@ -313,6 +331,20 @@ def test_the_kinds_of_targets_are_those_of_a_known_scorer(module, ratings_in_tim
     for kind, right in expected.items():
         assert found[kind] == pytest.approx({"ndcg@10": right.mean(), "hit_rate@10": right.mean()}, abs=1e-6), kind
     assert 0 == found["last"]["ndcg@10"] < found["random"]["ndcg@10"] < found["first"]["ndcg@10"]
+    assert data.figures(scorers, targets=data.is_first)["successive"] == found["first"]
+
+
+def test_the_moments_of_asking(module, ratings_in_time):
+    data = module("one_cut_in_time").Data(module("one_cut_in_time").interactions(ratings_in_time))
+    everyone = np.arange(len(data.targets))
+    assert not data.before(everyone).histories.waits.any()
+    first = data.is_first
+    cut = data.before(everyone, "at_cut").histories
+    assert first.sum() == 17 and (cut.waits[~first] == 0).all() and not cut.exactly
+    came_back = first & (data.of_target % 9 == 0)
+    assert (cut.waits[came_back] == data.cut - cut.last_times[came_back]).all() and cut.waits[came_back].min() > 0
+    known = data.before(everyone, "known_moment").histories
+    assert known.exactly and (known.waits == data.time[data.targets] - known.last_times).all()
 
 
 def test_one_cut_in_time_needs_users_with_enough_ratings(here, ratings_in_time):

@@ -78,7 +78,7 @@ def test_the_summary_has_every_metric_of_every_model_and_no_diversity_without_ge
 
 
 @pytest.mark.parametrize(
-    ("temporal", "mask", "moment"),
+    ("knows_valid", "mask", "moment"),
     [
         (False, "train", "after_train"),
         (False, "train+valid", "after_valid"),
@@ -86,11 +86,11 @@ def test_the_summary_has_every_metric_of_every_model_and_no_diversity_without_ge
         (True, "train+valid", "after_valid"),
     ],
 )
-def test_rankings_and_histories_of_the_test(temporal, mask, moment):
-    truth = at_test(SPLIT, temporal=temporal, mask=mask)
+def test_rankings_and_histories_of_the_test(knows_valid, mask, moment):
+    truth = at_test(SPLIT, knows_valid=knows_valid, mask=mask)
     assert truth.moment == moment
-    assert truth.users.tolist() == ([0, 1] if temporal else [0])
-    assert truth.history.toarray().tolist() == ([[1, 1, 0], [0, 1, 0]] if temporal else [[1, 0, 0]])
+    assert truth.users.tolist() == ([0, 1] if knows_valid else [0])
+    assert truth.history.toarray().tolist() == ([[1, 1, 0], [0, 1, 0]] if knows_valid else [[1, 0, 0]])
     assert truth.relevant.toarray().tolist() == [[0, 0, 1]] * len(truth.users)
     ranked = {name: np.full((2, DEPTH), -1) for name in MOMENTS}
     ranked[moment][:, 0] = 2

@@ -13,11 +13,11 @@ SMALL = {"embedding_dim": 8, "temperature": 0.2, "lr": 0.01, "batch_size": 16, "
 SMALL |= {"gender_weight": 0.0, "genre_weight": 0.0, "next": NEXT}
 
 
-def fit_small(train, valid, profiles=None, say=lambda text: None, **changes) -> Fitted:
+def fit_small(train, valid, profiles=None, say=lambda text: None, later=None, **changes) -> Fitted:
     """A fitted model: train and valid are (n_users, n_items), profiles make it one of a split by time."""
     n_users, n_items = train.shape
     arrays = graph_arrays(train, np.zeros((n_users, 2), np.int8), np.zeros((n_items, 0), np.int8))
-    return fit(arrays, valid, params_with(**SMALL | changes), profiles=profiles, say=say)
+    return fit(arrays, valid, params_with(**SMALL | changes), profiles=profiles, later=later, say=say)
 
 
 def fit_in_time(train, valid, **changes) -> Fitted:

@@ -59,7 +59,7 @@ def train_next(checkpoint=None, report=lambda epoch: None):
     """A training of the next-movie model: its state at the end, and its epochs."""
     rng = np.random.default_rng(0)
     lists = np.array([rng.permutation(30)[:12] for _ in range(40)], np.int32)
-    histories = Histories(np.arange(0, 40 * 11 + 1, 11), lists[:, :11].ravel())
+    histories = Histories(np.arange(0, 40 * 11 + 1, 11), lists[:, :11].ravel(), np.arange(40 * 11))
     valid = sp.csr_matrix((np.ones(40, np.float32), (np.arange(40), lists[:, 11])), shape=(40, 30))
     model = NextMovie(30, NEXT["half_lives"], dim=6, hidden=8, temperature=0.2).initialise_(histories, 1)
     progress = NextMovieTraining(model, histories, valid, PARAMS.next, seed=1).run(report, checkpoint)
@@ -126,12 +126,15 @@ def test_a_fingerprint_distinguishes_params_and_data(parts, graph_of):
     weighted = train.copy()
     weighted.data[0] = 2
 
-    def of(params=PARAMS, train=train, valid=valid, order=None):
-        histories = None if order is None else Histories(train.indptr, train.indices[order])
+    def of(params=PARAMS, train=train, valid=valid, order=None, time=0):
+        histories = (
+            None if order is None else Histories(train.indptr, train.indices[order], time + np.arange(train.nnz))
+        )
         return fingerprint(params, graph_of(train), valid, histories)
 
     in_order, in_another = np.arange(train.nnz), np.r_[1, 0, 2 : train.nnz]
     assert of() == of(PARAMS.model_copy(update={"checkpoint_epochs": 2})), "the interval changes nothing in the model"
     changed = [of(PARAMS.model_copy(update={"lr": 0.2})), of(train=other), of(train=weighted), of(valid=train)]
     changed += [of(order=in_order), of(order=in_another)]  # in time, which the matrices do not have
-    assert len({of(), *changed}) == 7
+    changed += [of(order=in_order, time=5)]
+    assert len({of(), *changed}) == 8

@@ -13,10 +13,12 @@ from conftest import params_with
 from imports import ROOT
 from small_model import SMALL, fit_in_time, fit_small
 
-from movierec.interactions.history import Profiles, recent_popularity
+from movierec.interactions.gaps import DAY, is_away
+from movierec.interactions.history import Profiles
+from movierec.interactions.matrix import keep_rows, to_csr
 from movierec.model import graph
 from movierec.model.checkpoints import Checkpoint
-from movierec.model.fit import TREND_HALF_LIVES, Fitting, fit, sample_users, with_choices
+from movierec.model.fit import Fitting, asked_at_next, fit, sample_users, with_choices
 from movierec.model.gaussian_process import Process
 from movierec.model.graph import Graph
 from movierec.model.mixing import MIXES, NEXT_SHARES, mix_quality, mixed_scorer, most_even
@@ -57,38 +59,78 @@ def test_the_shares_are_the_best_on_validation(checkerboard):
     def quality(scorer):
         return evaluate(scorer, train, train, missing, [20])["ndcg@20"]
 
-    best = quality(model.scorer(profiles))
-    assert sum(model.shares) == pytest.approx(1) and lines[-1].endswith(f"validation NDCG@20 {best:.4f}")
+    best, shares = quality(model.scorer(profiles)), model.shares[0]
+    assert sum(shares) == pytest.approx(1) and lines[-1].endswith(f"validation NDCG@20 {best:.4f}")
+    assert model.shares[1] == shares, "no one comes back after a break"
     for share in NEXT_SHARES:
-        assert quality(model._replace(shares=(1 - share, share, 0.0)).scorer(profiles)) <= best + 1e-9
+        assert quality(model._replace(shares=((1 - share, share, 0.0), shares)).scorer(profiles)) <= best + 1e-9
     long_term = quality(mixed_scorer(model.components(profiles), model.mix))
-    assert quality(model._replace(shares=(1.0, 0.0, 0.0)).scorer(profiles)) == pytest.approx(long_term)
+    assert quality(model._replace(shares=((1.0, 0.0, 0.0), shares)).scorer(profiles)) == pytest.approx(long_term)
 
 
-def test_where_all_have_watched_the_same_lately_the_trend_has_a_share():
-    """Histories are random, but most end with movie 7, which the validation users watch next."""
-    rng, n_users, n_items = np.random.default_rng(0), 90, 30
-    others = np.delete(np.arange(n_items), 7)
-    lists = [[*rng.permutation(others)[:8], 7] for _ in range(60)] + [rng.permutation(others)[:9] for _ in range(30)]
-    rows = [(user, item, np.float32(1)) for user, items in enumerate(lists) for item in items]
-    table = pd.DataFrame(rows, columns=["user", "item", "rating"])
-    profiles = Profiles.from_interactions(n_users, n_items, [table], 0.0)
-    train, entries = profiles.matrix, (np.arange(60, 90), np.full(30, 7))
-    valid = sp.csr_matrix((np.ones(30, np.float32), entries), shape=train.shape)
-    of_next = {"half_lives": [0.5], "dim": 4, "hidden": 4, "temperature": 0.5, "lr": 1e-6, "epochs": 1}
-    changes = {
-        "embedding_dim": 4,
-        "n_layers": 1,
-        "user_process": "none",
-        "item_process": "none",
-        "epochs": 1,
-        "next": of_next,
-    }
-    model = fit_small(train, valid, profiles, **changes).model
-    trends = [recent_popularity(profiles.histories, n_items, half_life) for half_life in TREND_HALF_LIVES]
-    assert model.shares[2] > 0 and model.trend.argmax() == 7
-    assert any((model.trend.numpy() == trend).all() for trend in trends)
-    assert evaluate(model.scorer(profiles), train, train, valid, [20])["ndcg@20"] > 0.9
+N_USERS, N_ITEMS = 240, 30
+
+
+@pytest.fixture
+def who_come_back():
+    """Histories are random, but whoever comes back after a day watches movie 7: some in train, some in validation.
+
+    The profiles before validation and after it.
+    """
+    rng, rows = np.random.default_rng(0), []
+    for user in range(N_USERS):
+        items = rng.permutation(np.delete(np.arange(N_ITEMS), 7))[:8].tolist()
+        comes_back = user % 4
+        if comes_back == 0:  # in train
+            items[4] = 7
+        gaps = [DAY if comes_back == 0 and place == 4 else 20 for place in range(8)]
+        if comes_back == 1:  # in validation
+            items[7], gaps[7] = 7, DAY
+        rows += [(user, item, time) for item, time in zip(items, user * 9 * DAY + np.cumsum(gaps), strict=True)]
+    table = pd.DataFrame(rows, columns=["user", "item", "timestamp"]).assign(rating=np.float32(1))
+    is_valid = table.groupby("user").cumcount() == 7
+    parts = [table[~is_valid], table[is_valid]]
+    before, after = (Profiles.from_interactions(N_USERS, N_ITEMS, parts[:n], 0.0) for n in (1, 2))
+    return before, after, to_csr(parts[1], N_USERS, N_ITEMS)
+
+
+SLOW = {"half_lives": [0.5], "dim": 4, "hidden": 4, "temperature": 0.5, "lr": 1e-6, "epochs": 1}
+GRAPH_ALONE = {"embedding_dim": 4, "n_layers": 1, "user_process": "none", "item_process": "none", "epochs": 1}
+
+
+def test_those_who_come_back_have_shares_of_their_own(who_come_back, monkeypatch):
+    """The trend is of what others watched first after a break, and counts after a break alone."""
+    monkeypatch.setattr("movierec.model.fit.FEWEST_USERS", 30)
+    (before, after, valid), lines = who_come_back, []
+    options = {"later": after, "say": lines.append, **GRAPH_ALONE, "next": SLOW}
+    model = fit_small(before.matrix, valid, before, **options).model
+    assert model.shares[1][2] > 0.3 > model.shares[0][2]
+    assert [line.split(":")[0] for line in lines[-2:]] == ["mix after a break", "mix within a session"]
+    assert model.trend.popularity[-1].argmax() == 7 and (model.trend.popularity[-1].sort().values[:-1] == 0).all()
+    asking = before._replace(histories=asked_at_next(before.histories, after.histories))
+    away = keep_rows(valid, is_away(asking.histories))
+    assert away.nnz == N_USERS / 4
+    assert evaluate(model.scorer(asking), before.matrix, before.matrix, away, [20])["ndcg@20"] > 0.9
+
+
+def test_with_few_who_come_back_all_share_alike(who_come_back):
+    before, after, valid = who_come_back
+    model = fit_small(before.matrix, valid, before, later=after, **GRAPH_ALONE, next=SLOW).model
+    assert model.shares[0] == model.shares[1]
+
+
+def test_all_may_be_asked_after_a_break(who_come_back):
+    before, _, valid = who_come_back
+    at_end, lines = before._replace(histories=before.histories.asked_at(10**9)), []
+    model = fit_small(before.matrix, valid, at_end, say=lines.append, **GRAPH_ALONE, next=SLOW).model
+    assert model.shares[0] == model.shares[1] and lines[-1].startswith("mix after a break: ")
+
+
+def test_the_moment_of_the_next_movie(who_come_back):
+    before, after, _ = who_come_back
+    waits = asked_at_next(before.histories, after.histories).waits
+    assert waits.tolist() == [DAY if user % 4 == 1 else 20 for user in range(N_USERS)]
+    assert not asked_at_next(after.histories, after.histories).waits.any(), "without a next movie, right after the last"
 
 
 @pytest.mark.parametrize(("of_users", "of_items"), [("auto", "dense"), ("local", "none"), ("none", "local")])
@@ -134,7 +176,7 @@ def test_each_epoch_and_each_choice_is_a_line(checkerboard):
     assert lines[3].startswith("graph: epoch ") and f"{best:.4f}" in lines[3] and "untrained" in lines[3]
     graph, users, movies = fitted.model.mix
     assert lines[4].startswith(f"mix: graph {graph:g}, users {users:g}, movies {movies:g}; ")
-    assert len(lines) == 9 and lines[8].startswith("mix: long-term preference ")
+    assert len(lines) == 9 and lines[8].startswith("mix within a session: long-term preference ")
 
 
 def test_the_epochs_of_both_trainings_are_one_table(checkerboard):
@@ -156,7 +198,7 @@ def test_all_products_and_exponentials_of_a_fit_have_fixed_bits(checkerboard, mo
         monkeypatch.setattr(torch, name, refuse, raising=False)
     monkeypatch.setattr(torch.nn.functional, "linear", refuse)
     profiles = Profiles.without_order(checkerboard[0])
-    model = fit_small(*checkerboard, profiles).model._replace(mix=(0.2, 0.4, 0.4), shares=(0.4, 0.5, 0.1))
+    model = fit_small(*checkerboard, profiles).model._replace(mix=(0.2, 0.4, 0.4), shares=((0.4, 0.5, 0.1),) * 2)
     assert torch.isfinite(model.scorer(profiles)(np.arange(3))).all()
 
 

@@ -102,6 +102,16 @@ def test_without_a_component_the_others_get_the_mixes_of_two(parts):
     assert choose_mix((scorers[0], None, None), train, valid)[0] == (1.0, 0.0, 0.0)
 
 
+def test_each_user_may_have_weights_of_their_own(parts):
+    train, valid = parts
+    scorers, users = (table_scorer(0, valid), table_scorer(1, valid)), np.array([3, 0, 2])
+    of_users = np.random.default_rng(0).random((train.shape[0], 2)).astype(np.float32)
+    scores = mixed_scorer(scorers, of_users)(users)
+    for row, user in enumerate(users):
+        expected = mixed_scorer(scorers, tuple(of_users[user].tolist()))(users)[row]
+        torch.testing.assert_close(scores[row], expected)
+
+
 @pytest.mark.parametrize("trend_noise", [0.3, 9.0])
 def test_the_shares_are_the_best_of_all_candidates(parts, trend_noise):
     train, valid = parts

@@ -6,13 +6,19 @@ import torch
 import torch.nn.functional as F
 from small_histories import N_ITEMS, histories_of, random_lists, small_network
 
+from movierec.interactions.gaps import BREAK, N_CLASSES, gap_class, last_situations
 from movierec.interactions.history import transitions
-from movierec.model.next_movie import INITIAL_HALF_LIFE, INITIAL_REACH, NextMovie
+from movierec.model.next_movie import INITIAL_HALF_LIFE, INITIAL_REACH, UNLIKELY, NextMovie
 
 
 @pytest.fixture
 def network():
-    return small_network()
+    """With parameters of time that are not 0."""
+    network, generator = small_network(), torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for of in (network.situation, network.gap, network.when.weight, network.when.bias):
+            of.normal_(generator=generator)
+    return network.requires_grad_(False)
 
 
 def plain_state(network, items):
@@ -36,15 +42,15 @@ def test_messages_steps_and_the_formula_give_the_same_state(network):
 
 def test_one_more_movie_is_one_step_from_the_state_before(network):
     lists = random_lists()
-    before = network.states(histories_of([items[:-1] for items in lists]))
+    before, whole = network.states(histories_of([items[:-1] for items in lists])), histories_of(lists)
     after = network.after(before, torch.tensor([items[-1] for items in lists]))
-    again = network.states(histories_of(lists))
+    again = network.states(whole)
     torch.testing.assert_close(after, again, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(network.scores(after), network.scores(again), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(network.scores(after, whole), network.scores(again, whole), atol=1e-4, rtol=1e-4)
 
 
 def test_the_gradient_of_a_walk_is_that_of_its_steps(network):
-    network.double().decay = network.decay.double()
+    network.requires_grad_().double().decay = network.decay.double()
     items = torch.tensor([[3, 1], [4, 0], [3, 9], [2, 6], [7, 0]])
     states = [torch.zeros(2, len(network.decay), dtype=torch.float64)]
     for column in items:
@@ -56,14 +62,50 @@ def test_the_gradient_of_a_walk_is_that_of_its_steps(network):
     torch.testing.assert_close(*grads, atol=1e-12, rtol=1e-12)
 
 
-def test_the_scores_are_their_formula(network):
-    z = network.states(histories_of(random_lists())).detach()
-    scale = np.repeat([np.sqrt(1 - 4 ** (-1 / b)) for b in network.half_lives], network.dim)
-    x = (z.numpy() * scale) @ network.mix.weight.detach().numpy().T + network.mix.bias.detach().numpy()
-    norm = (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
-    u = torch.from_numpy(x) + network.down(F.gelu(network.up(torch.from_numpy(norm).float())))
-    expected = F.cosine_similarity(u.float().unsqueeze(1), network.end.unsqueeze(0), dim=2) / 0.2 + network.bias
-    torch.testing.assert_close(network.scores(z), expected, atol=1e-4, rtol=1e-4)
+def of_gap(network, x, gap):
+    """The logits of all movies, (n_items,), if the next one is after a gap of this class."""
+    x = x + network.gap[gap]
+    normal = (x - x.mean()) / (x.var(correction=0) + 1e-5).sqrt()
+    u = x + network.down.weight @ F.gelu(network.up.weight @ normal + network.up.bias) + network.down.bias
+    return F.cosine_similarity(u.unsqueeze(0), network.end, dim=1) / network.temperature + network.bias
+
+
+@pytest.mark.parametrize(("wait", "exactly"), [(0, False), (BREAK, False), (BREAK, True), (0, True)])
+def test_the_scores_are_their_formula(network, wait, exactly):
+    """A mixture over the gaps that the moment of asking allows, by their probability."""
+    lists = random_lists()
+    histories = histories_of(lists, gap=20)
+    histories = histories.asked_at(histories.last_times + wait, exactly=exactly)
+    z = network.states(histories)
+    found = network.scores(z, histories)
+    scale = torch.tensor([np.sqrt(1 - 4 ** (-1 / b)) for b in network.half_lives]).repeat_interleave(network.dim)
+    for row, items in enumerate(lists):
+        x = network.mix.weight @ (z[row] * scale.float()) + network.mix.bias
+        x = x + network.situation[last_situations(histories)[row]].sum(dim=0)
+        normal = (x - x.mean()) / (x.var(correction=0) + 1e-5).sqrt()
+        p = (network.when.weight @ normal + network.when.bias).exp()
+        first = gap_class(np.array([wait]))[0]
+        classes = [first] if exactly else range(first, N_CLASSES)
+        kept = [g for g in classes if p[g] >= UNLIKELY * p[list(classes)].max()]
+        unseen = [item for item in range(N_ITEMS) if item not in items]
+        expected = torch.zeros(N_ITEMS)
+        for g in kept:
+            logits = of_gap(network, x, g)
+            expected += p[g] * logits.exp() / logits[unseen].exp().sum()
+        difference = found[row] - expected.log()  # the same for all movies
+        torch.testing.assert_close(difference, difference.mean().expand(N_ITEMS), atol=1e-4, rtol=1e-4)
+
+
+def test_gaps_that_are_improbable_are_left_out(network):
+    histories = histories_of([[3, 1]])
+    z = network.states(histories)
+    with torch.no_grad():
+        network.when.weight.zero_()
+        network.when.bias[1:] = -20
+        alone = network.scores(z, histories.asked_at(histories.last_times, exactly=True))
+        torch.testing.assert_close(network.scores(z, histories), alone)
+        network.gap[1:] = 9.0
+        torch.testing.assert_close(network.scores(z, histories), alone)
 
 
 def test_the_future_changes_no_byte_of_earlier_states(network):
@@ -95,6 +137,7 @@ def test_the_initial_embeddings_factorise_the_transitions():
 
 
 def test_a_stored_model_gives_the_same_scores(network):
-    again = NextMovie.from_arrays(network.arrays())
-    z = network.states(histories_of(random_lists()))
-    assert torch.equal(again.scores(z), network.scores(z)) and again.half_lives == network.half_lives
+    again, histories = NextMovie.from_arrays(network.arrays()), histories_of(random_lists())
+    z = network.states(histories)
+    assert torch.equal(again.scores(z, histories), network.scores(z, histories))
+    assert again.half_lives == network.half_lives

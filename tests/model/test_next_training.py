@@ -5,10 +5,12 @@ import pytest
 import scipy.sparse as sp
 import torch
 from conftest import params_with
-from small_histories import N_ITEMS, histories_of, random_lists, small_network
+from small_histories import N_ITEMS, histories_of, random_lists, small_network, with_times
 
-from movierec.model.next_movie import NextMovie
+from movierec.interactions.gaps import gap_class, last_situations, situations
+from movierec.model.next_movie import NextMovie, norm
 from movierec.model.next_training import (
+    GAP_WEIGHT,
     LogSumExp,
     NextMovieTraining,
     batches_of_users,
@@ -67,6 +69,16 @@ def test_seen_movies_and_the_target_are_no_negatives():
     assert excluded(batch, np.array([2, 5, 6, 7]), 9).tolist() == [first, second, third]
 
 
+def test_a_step_knows_its_situation_and_the_gap_to_its_target():
+    histories = with_times([(5, 0), (2, 0), (7, 40), (1, 9000)], [(1, 0), (5, 90)])
+    batch = make_batch(histories, np.array([1, 0]), 1, np.random.default_rng(0))
+    assert batch.target.tolist() == [5, 2, 7, 1] and batch.gap.tolist() == [3, 0, 2, 5]
+    assert batch.situation.tolist() == situations(histories)[[4, 0, 1, 2]].tolist()
+    far = make_batch(histories, np.array([0]), 3, np.random.default_rng(0))
+    passed = [dict(zip([5, 2, 7, 1], [0, 0, 40, 9000], strict=True))[item] for item in far.target.tolist()]
+    assert far.gap.tolist() == gap_class(np.array(passed) - [0, 0, 40]).tolist()
+
+
 def test_each_movie_within_the_horizon_is_the_target_equally_often():
     histories, rng = histories_of([[0, 1, 2, 3, 4]]), np.random.default_rng(0)
     targets = np.array([make_batch(histories, np.array([0]), 2, rng).target.tolist() for _ in range(600)])
@@ -88,16 +100,26 @@ def test_the_horizon_is_the_mean_number_of_held_out_movies():
     assert horizon_of(sp.csr_matrix((4, 3)), seen) == 1
 
 
+def scores_of(network, items):
+    """The scores after these items, if the next one is a minute later, and the log probability of that gap."""
+    histories = histories_of([items])
+    later = histories.asked_at(histories.last_times + 60, exactly=True)
+    states = network.states(histories)
+    x = network.inputs(states, torch.from_numpy(last_situations(histories)))
+    return network.scores(states, later)[0], torch.log_softmax(network.when(norm(x)), dim=1)[0, 3]
+
+
 def test_with_all_movies_as_negatives_the_loss_is_the_exact_softmax(network):
+    """Of the target, given its gap, and of the gap."""
     lists = random_lists(6)
     batch = make_batch(histories_of(lists), np.arange(6), 1, np.random.default_rng(0))
-    ours = step_loss(network, batch, np.arange(N_ITEMS), np.ones(N_ITEMS))
-    losses = []
-    for items in lists:
-        for t in range(1, len(items)):
-            scores = network.scores(network.states(histories_of([items[:t]])))[0]
-            allowed = [item for item in range(N_ITEMS) if item not in items[:t]]
-            losses.append(torch.logsumexp(scores[allowed], dim=0) - scores[items[t]])
+    with torch.no_grad():
+        ours, losses = step_loss(network, batch, np.arange(N_ITEMS), np.ones(N_ITEMS)), []
+        for items in lists:
+            for t in range(1, len(items)):
+                scores, log_gap = scores_of(network, items[:t])
+                allowed = [item for item in range(N_ITEMS) if item not in items[:t]]
+                losses.append(torch.logsumexp(scores[allowed], dim=0) - scores[items[t]] - GAP_WEIGHT * log_gap)
     torch.testing.assert_close(ours, torch.stack(losses).mean(), atol=1e-4, rtol=1e-4)
 
 
@@ -105,13 +127,13 @@ def test_the_sampled_sum_is_unbiased(network):
     """The mean of exp(log sum) over many draws of the negatives is the whole sum."""
     batch = make_batch(histories_of([[3, 1]]), np.array([0]), 1, np.random.default_rng(0))
     probability = inclusion_probabilities(np.arange(1, N_ITEMS + 1), 6)
-    scores = network.scores(network.states(histories_of([[3]])))[0].detach().double()
-    allowed = [item for item in range(N_ITEMS) if item not in (3, 1)]
     rng, sums = np.random.default_rng(0), []
     with torch.no_grad():
+        scores, log_gap = (of.double() for of in scores_of(network, [3]))
+        allowed = [item for item in range(N_ITEMS) if item not in (3, 1)]
         for _ in range(2000):
             negatives = np.flatnonzero(rng.random(N_ITEMS) < probability)
-            loss = step_loss(network, batch, negatives, probability[negatives]).double()
+            loss = step_loss(network, batch, negatives, probability[negatives]).double() + GAP_WEIGHT * log_gap
             sums.append(((loss + scores[1]).exp() - scores[1].exp()).item())
     assert np.mean(sums) == pytest.approx(scores[allowed].exp().sum().item(), rel=0.05)
 

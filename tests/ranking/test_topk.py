@@ -144,13 +144,13 @@ def test_all_users_are_scored_once_and_ranked_for_each_set_of_seen_items(moments
         assert np.array_equal(ranked, top_k(scorer, np.arange(600), seen, DEPTH)[0])
 
 
-@pytest.mark.parametrize("temporal", [False, True])
-def test_rankings_after_validation_know_it_for_splits_by_time_alone(moments, temporal):
+@pytest.mark.parametrize("knows_valid", [False, True])
+def test_rankings_after_validation_know_it_where_the_history_includes_it(moments, knows_valid):
     scorers = {moment: dot_scorer(600, 120, dim) for moment, dim in (("after_train", 4), ("after_valid", 5))}
-    ranked = rank_moments(lambda moment: {"a": scorers[moment]}, moments, temporal=temporal)
+    ranked = rank_moments(lambda moment: {"a": scorers[moment]}, moments, knows_valid)
     assert set(ranked) == {"a.after_train", "a.after_valid"}
     for moment, seen in moments.items():
-        scorer = scorers[moment if temporal else "after_train"]
+        scorer = scorers[moment if knows_valid else "after_train"]
         assert np.array_equal(ranked[f"a.{moment}"], rank_all_users(scorer, seen)[0])
 
 

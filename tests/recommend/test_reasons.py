@@ -70,7 +70,7 @@ def others():
     rows, items = [0, 0, 1, 1, 1, 1, 2, 2, 2], [0, 6, 0, 3, 5, 8, 0, 7, 9]
     weights = np.array([1, 1, 1, 1, -0.25, 1, 1, -0.25, 1], np.float32)
     matrix = sp.csr_matrix((weights, (rows, items)), shape=(3, N_ITEMS))
-    histories = Histories(np.array([0, 2, 5, 7]), np.array([0, 6, 0, 3, 8, 0, 9], np.int32))
+    histories = Histories(np.array([0, 2, 5, 7]), np.array([0, 6, 0, 3, 8, 0, 9], np.int32), np.zeros(7, np.int64))
     return Profiles(matrix, histories, np.array([-1, -1, 4]), np.array([[0, 0], [1, 0], [0, 1]], np.int8))
 
 
@@ -280,8 +280,8 @@ def test_reasons_by_leaving_out_are_the_losses_of_scoring_without_each_movie():
         for place, movie in enumerate(history):
             matrix = one.matrix.toarray()
             matrix[0, movie] = 0
-            kept = np.delete(history, place)
-            without = Profiles(sp.csr_matrix(matrix), Histories(np.array([0, len(kept)]), kept), one.users)
+            kept, times = np.delete(history, place), np.delete(one.histories.times, place)
+            without = Profiles(sp.csr_matrix(matrix), Histories(np.array([0, len(kept)]), kept, times), one.users)
             lost[place] = scores - model.scorer(without)(np.array([0]))[0].numpy()
         shares = (lost / np.abs(scores))[1:]  # the oldest movie stays
         assert len(shares) <= RECENT

@@ -94,7 +94,7 @@ def test_the_scores_of_a_new_user_are_those_of_the_model(recommender, gender):
     liked, disliked = [8, 3], [5]
     row = np.zeros((1, N_ITEMS), np.float32)
     row[0, liked], row[0, disliked] = 1, DISLIKE
-    histories = Histories(np.array([0, 2]), np.array(liked, np.int32))
+    histories = Histories.of_one(np.array(liked), recommender.profiles.histories.times.max())
     features = np.array([[gender == "F", gender == "M"]], np.int8)
     profiles = Profiles(sp.csr_matrix(row), histories, np.array([-1]), features)
     expected = recommender.model.scorer(profiles)(np.array([0]))[0].numpy()
@@ -194,7 +194,8 @@ def test_watched_movies_continue_the_history_and_are_seen(temporal):
     new = int(np.setdiff1d(np.arange(N_ITEMS), temporal.rated[5].indices)[0])
     watched = [before[0], new]  # a movie that was watched before counts at its last place
     items = np.array([*before[1:], *watched], np.int32)
-    histories = Histories(np.array([0, len(items)]), items)
+    times = np.append(old.histories.times[1:], [temporal.profiles.histories.times.max()] * 2)  # at the end of the data
+    histories = Histories(np.array([0, len(items)]), items, times)
     matrix = old.matrix.toarray()
     matrix[0, watched] = 1
     profiles = Profiles(sp.csr_matrix(matrix), histories, old.users)
