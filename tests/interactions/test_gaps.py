@@ -58,8 +58,8 @@ def test_situations_are_those_of_a_loop(lists):
             run = run + 1 if place and gap == 0 else 0
             session = session + 1 if place and gap < BREAK else 0
             length = min(int(np.log2(session + 1)), LONGEST_SESSION - 1)
-            row = [gap_class(gap) if place else N_CLASSES - 1, min(run, LONGEST_RUN - 1), length]
-            expected.append((np.array(row) + [0, N_CLASSES, N_CLASSES + LONGEST_RUN]).tolist())
+            gap = int(gap_class(np.array(gap))) if place else N_CLASSES - 1
+            expected.append([gap, N_CLASSES + min(run, LONGEST_RUN - 1), N_CLASSES + LONGEST_RUN + length])
     assert situations(histories).tolist() == expected
     assert all(0 <= number < N_SITUATIONS for row in expected for number in row)
     last = last_situations(histories).tolist()

@@ -127,9 +127,8 @@ def test_a_fingerprint_distinguishes_params_and_data(parts, graph_of):
     weighted.data[0] = 2
 
     def of(params=PARAMS, train=train, valid=valid, order=None, time=0):
-        histories = (
-            None if order is None else Histories(train.indptr, train.indices[order], time + np.arange(train.nnz))
-        )
+        times = time + np.arange(train.nnz)
+        histories = None if order is None else Histories(train.indptr, train.indices[order], times)
         return fingerprint(params, graph_of(train), valid, histories)
 
     in_order, in_another = np.arange(train.nnz), np.r_[1, 0, 2 : train.nnz]
