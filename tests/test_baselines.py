@@ -29,7 +29,7 @@ KNN = Knn(neighbors=[3, 5], shrinkages=[1.0, 4.0])
 
 
 def histories_of(n_users, pairs):
-    return Histories.from_interactions(n_users, pd.DataFrame(pairs, columns=["user", "item"]))
+    return Histories.from_interactions(n_users, pd.DataFrame(pairs, columns=["user", "item"]).assign(timestamp=0))
 
 
 def fit_all(data, **of_ease):
@@ -162,7 +162,7 @@ def test_fitted_baselines_recommend_from_longer_histories(data):
     """The arrays are fitted on train; EASE then scores the histories with validation included."""
     arrays = fit_all(data, lambdas=[5.0], max_items=100)
     train, valid = (
-        pd.DataFrame({"user": users, "item": items})
+        pd.DataFrame({"user": users, "item": items, "timestamp": 0})
         for users, items in ((data.histories.users, data.histories.items), data.valid.nonzero())
     )
     longer = Histories.from_interactions(30, train, valid)

@@ -265,12 +265,10 @@ def one_cut_in_time() -> str:
     """NDCG@10 / HitRate@10 of the kinds of targets after one cut in time."""
     figures = bench("one_cut_in_time")
     rows = [(MODELS.get(name, name), of, "measured here") for name, of in figures.items() if "successive" in of]
-    model = figures["model"]
-    known = model["known_moment"]
+    model, note = figures["model"], "measured here; is given the target's time stamp"
     rows.append((f"{OURS}, at the cut", model | model["at_cut"], "measured here"))
-    rows.append(
-        (f"{OURS}, at a known moment", known["last"] | known, "measured here; is given the target's time stamp")
-    )
+    known = model["known_moment"]
+    rows.append((f"{OURS}, at a known moment", known["last"] | known, note))
     published = read(PUBLISHED)
     sources = {name: f"{of['venue']} {of['year']}" for name, of in published["sources"].items()}
     rows += [(row["model"], row, sources[row["source"]]) for row in published["one_cut_in_time"]["rows"]]

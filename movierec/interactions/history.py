@@ -88,7 +88,7 @@ class Histories(NamedTuple):
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         at = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
         asked = None if self.asked is None else self.asked[users]
-        return Histories(indptr, self.items[at], self.times[at], asked, self.exactly)
+        return Histories(indptr, self.items[at], self.times[at], asked=asked, exactly=self.exactly)
 
 
 def decay(ages: np.ndarray, half_life: float) -> np.ndarray:

@@ -20,7 +20,8 @@ def histories_of(lists, gap=60):
 def with_times(*lists):
     """Histories from a list of (item, time) per user."""
     rows = [(user, item, time) for user, items in enumerate(lists) for item, time in items]
-    return Histories.from_interactions(len(lists), pd.DataFrame(rows, columns=["user", "item", "timestamp"]))
+    table = pd.DataFrame(rows, columns=["user", "item", "timestamp"]).astype(np.int64)
+    return Histories.from_interactions(len(lists), table)
 
 
 def random_lists(n_users=20, seed=0):

@@ -257,7 +257,7 @@ class LastTwo:
 
 def profile_of(history, n_items=8):
     """One user with a history."""
-    table = pd.DataFrame({"user": 0, "item": history, "rating": np.float32(1)})
+    table = pd.DataFrame({"user": 0, "item": history, "rating": np.float32(1), "timestamp": 0})
     return Profiles.from_interactions(1, n_items, [table], 0.0)
 
 

@@ -352,7 +352,7 @@ def test_what_is_no_id_is_one_error(recommender, one):
 @pytest.mark.parametrize(
     ("change", "pattern"),
     [
-        (lambda arrays: arrays | {"format": 99}, rf"format 99 .*{movierec.__version__}.*not 1; .*dvc repro"),
+        (lambda arrays: arrays | {"format": 99}, rf"format 99 .*{movierec.__version__}.*not 2; .*dvc repro"),
         (lambda arrays: arrays.pop("format") and arrays, r"model\.npz has format None"),
         (lambda arrays: {name: of for name, of in arrays.items() if name != "h_item"}, "lacks 'h_item'.*dvc repro"),
     ],

@@ -120,6 +120,7 @@ def test_every_number_has_its_limits():
         "softmax",
         "user_process",
         "item_process",
+        "history",
         "mask",
         "recommendations_as",
     }
