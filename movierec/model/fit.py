@@ -36,7 +36,8 @@ from movierec.utils.params import NO_GPU, Params
 
 TREND_HALF_LIVES = (7.0, 30.0, 365.0)  # in days
 FEWEST_USERS = 100  # of validation, to choose shares for those within a session, or after a break
-ROUGH = CHOOSING // 3  # held-out interactions that are enough to choose a noise; a third of them chooses shares
+ROUGH = CHOOSING // 3  # held-out interactions that are enough to choose a noise
+ENOUGH_USERS = ROUGH // 3  # to choose shares, at most twice as many
 ITEM_STEP = 4  # of many items, every fourth one is enough to choose the noise
 NODE_COST = 2**26  # of a regression on the nearest neighbours, in multiplications of an inverse: both take a second
 TEMPERATURE_SCALE, MANY_ITEMS = 1.4, 10_000  # see `with_choices`
@@ -190,7 +191,8 @@ class Fitting:
         long_term, shares = mixed_scorer(model.components(profiles), model.mix), {}
         for name, (asking, users) in groups.items():
             if users.sum() >= least:
-                valid = sample_users(keep_rows(self.valid, users), self.train, ROUGH // 3)
+                some = np.flatnonzero(users)[:: max(users.sum() // ENOUGH_USERS, 1)]
+                valid = keep_rows(self.valid, np.isin(np.arange(len(users)), some))
                 scorers = (long_term, network.scorer(asking), *(trend.scorer(asking) for trend in trends))
                 weights, ndcg = choose_shares(scorers, self.train, valid)
                 shares[name] = (*weights[:2], sum(weights[2:]))
