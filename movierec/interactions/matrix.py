@@ -51,13 +51,6 @@ def run_id(user_ids: np.ndarray, item_ids: np.ndarray, train: sp.csr_matrix) -> 
     return hashlib.sha256(b"".join(np.ascontiguousarray(of, "<i8").tobytes() for of in arrays)).hexdigest()[:32]
 
 
-def keep_rows(matrix: sp.csr_matrix, kept: np.ndarray) -> sp.csr_matrix:
-    """The matrix (n_rows, n_columns) with the rows `kept`, (n_rows,) bool; the others are empty."""
-    rows = sp.csr_matrix(sp.diags(kept.astype(np.float32)) @ matrix)
-    rows.eliminate_zeros()
-    return rows
-
-
 def item_degrees(matrix: sp.csr_matrix) -> np.ndarray:
     """The number of users of each item: (n_users, n_items) to (n_items,) int64."""
     return np.bincount(matrix.indices, minlength=matrix.shape[1])

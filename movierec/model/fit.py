@@ -15,7 +15,6 @@ import torch
 from movierec.interactions.gaps import is_away
 from movierec.interactions.graph_arrays import GraphArrays
 from movierec.interactions.history import Histories, Profiles
-from movierec.interactions.matrix import keep_rows
 from movierec.model.checkpoints import Checkpoint, fingerprint
 from movierec.model.gaussian_process import fit_items, fit_users
 from movierec.model.graph import Graph
@@ -28,7 +27,7 @@ from movierec.model.next_training import NextMovieTraining
 from movierec.model.progress import Epoch
 from movierec.model.training import LightGCNTraining, Report
 from movierec.model.trend import Trend
-from movierec.ranking.metrics import CHOOSING, sample_users
+from movierec.ranking.metrics import CHOOSING, keep_rows, sample_users
 from movierec.ranking.topk import Scorer, evaluate
 from movierec.utils.errors import UserError
 from movierec.utils.group import ALONE, Group

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 import scipy.sparse as sp
 
-from movierec.interactions.matrix import keep_rows
 from movierec.utils.errors import UserError
 
 DEPTH = 100  # length of the stored rankings, and so the highest cutoff
@@ -85,6 +84,13 @@ def rankable_users(relevant: sp.csr_matrix, history: sp.csr_matrix, required: bo
     if required and not len(users):
         raise UserError("no user has both a history and a held-out item to evaluate; change the split in params.yaml.")
     return users
+
+
+def keep_rows(matrix: sp.csr_matrix, kept: np.ndarray) -> sp.csr_matrix:
+    """The matrix (n_rows, n_columns) with the rows `kept`, (n_rows,) bool; the others are empty."""
+    rows = sp.csr_matrix(sp.diags(kept.astype(np.float32)) @ matrix)
+    rows.eliminate_zeros()
+    return rows
 
 
 def sample_users(relevant: sp.csr_matrix, history: sp.csr_matrix, n: int) -> sp.csr_matrix:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.interactions.matrix import item_degrees, keep_rows, rating_weights, to_csr
+from movierec.interactions.matrix import item_degrees, rating_weights, to_csr
 
 
 def test_a_matrix_has_sorted_rows():
@@ -20,12 +20,6 @@ def test_a_matrix_has_sorted_rows():
 def test_a_matrix_has_one_weight_for_all_or_one_for_each(weight, expected):
     matrix = to_csr(pd.DataFrame({"user": [1, 0, 1], "item": [1, 2, 0]}), 2, 3, weight)
     assert matrix.toarray().tolist() == expected and matrix.dtype == np.float32
-
-
-def test_rows_that_are_not_kept_are_empty():
-    matrix = to_csr(pd.DataFrame({"user": [0, 1, 2, 2], "item": [1, 1, 1, 0]}), 4, 2)
-    kept = keep_rows(matrix, np.array([True, False, True, False]))
-    assert kept.indptr.tolist() == [0, 1, 1, 3, 3] and kept.toarray().tolist() == [[0, 1], [0, 0], [1, 1], [0, 0]]
 
 
 def test_every_item_has_its_degree():

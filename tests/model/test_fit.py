@@ -15,7 +15,7 @@ from small_model import SMALL, fit_in_time, fit_small
 
 from movierec.interactions.gaps import DAY, is_away
 from movierec.interactions.history import Profiles
-from movierec.interactions.matrix import keep_rows, to_csr
+from movierec.interactions.matrix import to_csr
 from movierec.model import graph
 from movierec.model.checkpoints import Checkpoint
 from movierec.model.fit import Fitting, asked_at_next, fit, sample_users, with_choices
@@ -23,7 +23,7 @@ from movierec.model.gaussian_process import Process
 from movierec.model.graph import Graph
 from movierec.model.mixing import MIXES, NEXT_SHARES, mix_quality, mixed_scorer, most_even
 from movierec.model.nearest_neighbors import LocalProcess
-from movierec.ranking.metrics import rankable_users
+from movierec.ranking.metrics import keep_rows, rankable_users
 from movierec.ranking.topk import evaluate
 from movierec.utils.errors import UserError
 

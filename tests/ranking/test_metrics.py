@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 
-from movierec.ranking.metrics import METRICS, hits, metrics_of_hits, rankable_users, user_metrics
+from movierec.ranking.metrics import METRICS, hits, keep_rows, metrics_of_hits, rankable_users, user_metrics
 from movierec.ranking.topk import top_k
 from movierec.utils.errors import UserError
 
@@ -101,3 +101,9 @@ def test_no_rankable_user_is_an_error_where_one_is_required():
     assert rankable_users(empty, empty).tolist() == []
     with pytest.raises(UserError, match=r"no user has both a history and a held-out item.*params\.yaml"):
         rankable_users(empty, empty, required=True)
+
+
+def test_rows_that_are_not_kept_are_empty():
+    matrix = sp.csr_matrix(np.array([[0, 1], [0, 1], [1, 1], [0, 0]], np.float32))
+    kept = keep_rows(matrix, np.array([True, False, True, False]))
+    assert kept.indptr.tolist() == [0, 1, 1, 3, 3] and kept.toarray().tolist() == [[0, 1], [0, 0], [1, 1], [0, 0]]
