@@ -23,7 +23,7 @@ from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn
 from movierec.data.splitting import Membership, Strategy, parts_of_users
 from movierec.interactions.history import Histories, Profiles
 from movierec.interactions.matrix import Split, to_csr
-from movierec.model.fit import asked_at_next, fit
+from movierec.model.fit import fit
 from movierec.model.next_movie import NextMovie
 from movierec.ranking.topk import Scorer, evaluate
 from movierec.utils.errors import UserError
@@ -75,7 +75,7 @@ class Data:
         self.profiles["later"] = self.profiles["test"]
         self.has_times = bool(interactions["timestamp"].any())
         everything = self._profiles(*parts).histories
-        histories = asked_at_next(self.profiles["test"].histories, everything)._replace(exactly=True)
+        histories = self.profiles["test"].histories.asked_at_next(everything, exactly=True)
         self.at_test_times = self.profiles["test"]._replace(histories=histories)
 
     def _profiles(self, *parts: pd.DataFrame) -> Profiles:

@@ -6,8 +6,8 @@ import _stage
 import pandas as pd
 
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.history import Profiles
-from movierec.interactions.matrix import TEMPORAL, to_csr
+from movierec.interactions.history import profiles_at
+from movierec.interactions.matrix import to_csr
 from movierec.model.fit import fit
 from movierec.model.saving import pack, unpack
 from movierec.ranking.topk import MOMENTS, rank_moments
@@ -17,16 +17,14 @@ from movierec.utils.storage import read_arrays, remove, write_arrays, write_csv
 
 def main() -> None:
     params = _stage.params()
-    group, temporal = _stage.join(params.device, params.processes), params.split_strategy in TEMPORAL
-    graph, known = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz"))), _stage.read_moments(MOMENTS)
-    shape = graph.n_users, graph.n_items
+    group = _stage.join(params.device, params.processes)
+    graph = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz")))
+    shape, known = (graph.n_users, graph.n_items), _stage.read_moments(MOMENTS)
     seen = {at: to_csr(pd.concat(parts), *shape) for at, parts in known.items()}
-    options = {"rating_power": params.rating_power, "at_end": params.split_strategy == "global_temporal"}
-    of_moments = MOMENTS if temporal else ["after_valid"] * knows_valid(params)
-    profiles = {at: Profiles.from_interactions(*shape, known[at], **options) for at in of_moments}
+    profiles = profiles_at(known, shape, params)
     del known  # large, where there are many interactions
-    options = {"profiles": profiles.get("after_train"), "later": profiles.get("after_valid"), "say": print}
-    options |= {"checkpoints": _stage.CHECKPOINTS / "train", "group": group}
+    options = {"checkpoints": _stage.CHECKPOINTS / "train", "group": group, "say": print}
+    options |= {"profiles": profiles.get("after_train"), "later": profiles.get("after_valid")}
     fitted = fit(graph, seen["after_valid"] - seen["after_train"], params, **options)
     arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params) if fitted else {}
     if fitted:

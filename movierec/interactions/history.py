@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from movierec.interactions.matrix import rating_weights, to_csr
+from movierec.interactions.matrix import TEMPORAL, rating_weights, to_csr
+from movierec.utils.params import Params, knows_valid
 
 NEGLIGIBLE = 2.0**-24  # weights below the precision of float32 are dropped
 
@@ -82,6 +83,11 @@ class Histories(NamedTuple):
         """The histories at another moment of asking, of each user or of all."""
         return self._replace(asked=np.broadcast_to(np.int64(times), self.n_users), exactly=exactly)
 
+    def asked_at_next(self, later: "Histories", *, exactly: bool = False) -> "Histories":
+        """The histories asked at the time of each user's next item, which `later` holds; without one, right after."""
+        at = np.where(later.lengths > self.lengths, later.indptr[:-1] + self.lengths, -1)
+        return self.asked_at(np.maximum(np.append(later.times, 0)[at], self.last_times), exactly=exactly)
+
     def of(self, users: np.ndarray, lengths: np.ndarray | None = None) -> "Histories":
         """The histories of these users, in this order; `lengths`: of each one the first items, as many as this."""
         lengths = self.lengths[users] if lengths is None else lengths
@@ -150,16 +156,12 @@ class Profiles(NamedTuple):
 
     @classmethod
     def from_interactions(
-        cls, n_users: int, n_items: int, parts: list[pd.DataFrame], rating_power: float, *, at_end: bool = False
+        cls, n_users: int, n_items: int, parts: list[pd.DataFrame], rating_power: float
     ) -> "Profiles":
-        """Of every user, from train and the parts of the split after it; see `Histories.from_interactions`.
-
-        With `at_end`, all users are asked at the time of the last interaction, as with one cut in time.
-        """
+        """Of every user, from train and the parts of the split after it; see `Histories.from_interactions`."""
         rows = pd.concat(parts)
         weight = rating_weights(rows["rating"].to_numpy(), rating_power, parts[0]["rating"].to_numpy())
         histories = Histories.from_interactions(n_users, *parts)
-        histories = histories.asked_at(rows["timestamp"].max()) if at_end else histories
         return cls(to_csr(rows, n_users, n_items, weight), histories, np.arange(n_users))
 
     @classmethod
@@ -190,3 +192,22 @@ class Profiles(NamedTuple):
         times = np.tile(histories.times[1:], n)
         fewer = some.histories._replace(indptr=indptr, items=histories.items[kept], times=times)
         return some._replace(matrix=matrix.tocsr(), histories=fewer)
+
+
+def profiles_at(known: dict[str, list[pd.DataFrame]], shape: tuple[int, int], params: Params) -> dict[str, Profiles]:
+    """The profiles of every user by moment, at the moments that need them: others are known by the graph of train.
+
+    They are needed where the split follows time, or where the model knows validation at test. With one cut in time, all
+    users are asked at the cut.
+
+    Args:
+        known: by moment, the interactions of train and of the parts after it that are known then.
+        shape: n_users and n_items.
+        params: history, rating_power and split_strategy.
+    """
+    needed = known if params.split_strategy in TEMPORAL else ["after_valid"] * knows_valid(params)
+    profiles = {at: Profiles.from_interactions(*shape, known[at], params.rating_power) for at in needed}
+    if params.split_strategy == "global_temporal":
+        cuts = {at: max(part["timestamp"].max() for part in known[at]) for at in profiles}
+        return {at: of._replace(histories=of.histories.asked_at(cuts[at])) for at, of in profiles.items()}
+    return profiles

@@ -14,7 +14,7 @@ import torch
 
 from movierec.interactions.gaps import is_away
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.history import Profiles
 from movierec.model.checkpoints import Checkpoint, fingerprint
 from movierec.model.gaussian_process import fit_items, fit_users
 from movierec.model.graph import Graph
@@ -183,15 +183,14 @@ class Fitting:
         trends = [Trend.of(histories, n_items, half_life, returns=returns) for returns, half_life in kinds]
         after, held_out = histories, np.diff(self.valid.indptr) > 0
         if later is not None and not is_away(histories).any():
-            after = asked_at_next(histories, later.histories)
-        groups = {"after a break": (after, held_out & is_away(after))}
-        groups["within a session"] = (histories, held_out & ~is_away(histories))
-        least = min(FEWEST_USERS, max(users.sum() for _, users in groups.values()))
+            after = histories.asked_at_next(later.histories)
+        groups = {"after a break": (after, np.flatnonzero(held_out & is_away(after)))}
+        groups["within a session"] = (histories, np.flatnonzero(held_out & ~is_away(histories)))
+        least = min(FEWEST_USERS, max(len(users) for _, users in groups.values()))
         long_term, shares = mixed_scorer(model.components(profiles), model.mix), {}
         for name, (asking, users) in groups.items():
-            if users.sum() >= least:
-                some = np.flatnonzero(users)[:: max(users.sum() // ENOUGH_USERS, 1)]
-                valid = keep_rows(self.valid, np.isin(np.arange(len(users)), some))
+            if len(users) >= least:
+                valid = keep_rows(self.valid, users[:: max(len(users) // ENOUGH_USERS, 1)])
                 scorers = (long_term, network.scorer(asking), *(trend.scorer(asking) for trend in trends))
                 weights, ndcg = choose_shares(scorers, self.train, valid)
                 shares[name] = (*weights[:2], sum(weights[2:]))
@@ -223,13 +222,6 @@ class Fitting:
     def _say_mix(self, weights: dict[str, float], ndcg: float, of_users: str = "") -> None:
         words = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
         self.say(f"mix{of_users}: {words}; validation NDCG@20 {ndcg:.4f}")
-
-
-def asked_at_next(histories: Histories, later: Histories) -> Histories:
-    """The histories asked at the time of each user's next movie, which `later` holds; without one, right after all."""
-    lengths = histories.lengths
-    times = np.append(later.times, 0)[np.where(later.lengths > lengths, later.indptr[:-1] + lengths, -1)]
-    return histories.asked_at(np.maximum(times, histories.last_times))
 
 
 def keep_freed_memory() -> None:

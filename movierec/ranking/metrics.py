@@ -86,11 +86,13 @@ def rankable_users(relevant: sp.csr_matrix, history: sp.csr_matrix, required: bo
     return users
 
 
-def keep_rows(matrix: sp.csr_matrix, kept: np.ndarray) -> sp.csr_matrix:
-    """The matrix (n_rows, n_columns) with the rows `kept`, (n_rows,) bool; the others are empty."""
-    rows = sp.csr_matrix(sp.diags(kept.astype(np.float32)) @ matrix)
-    rows.eliminate_zeros()
-    return rows
+def keep_rows(matrix: sp.csr_matrix, rows: np.ndarray) -> sp.csr_matrix:
+    """The matrix (n_rows, n_columns) with these rows, by index; the others are empty."""
+    kept = np.zeros(matrix.shape[0], np.float32)
+    kept[rows] = 1
+    some = sp.csr_matrix(sp.diags(kept) @ matrix)
+    some.eliminate_zeros()
+    return some
 
 
 def sample_users(relevant: sp.csr_matrix, history: sp.csr_matrix, n: int) -> sp.csr_matrix:
@@ -99,6 +101,4 @@ def sample_users(relevant: sp.csr_matrix, history: sp.csr_matrix, n: int) -> sp.
     They have n to 2n interactions in all, approximately, or all there are.
     """
     users = rankable_users(relevant, history)
-    kept = np.zeros(relevant.shape[0], bool)
-    kept[users[:: max(relevant[users].nnz // n, 1)]] = True
-    return keep_rows(relevant, kept)
+    return keep_rows(relevant, users[:: max(relevant[users].nnz // n, 1)])

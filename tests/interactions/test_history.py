@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from conftest import params_with
 from hypothesis import given
 from hypothesis import strategies as st
 from small_histories import histories_of, with_times
@@ -15,6 +16,7 @@ from movierec.interactions.history import (
     decay,
     decayed,
     last_items,
+    profiles_at,
     recent_popularity,
     transitions,
 )
@@ -68,6 +70,12 @@ def test_the_wait_is_the_time_from_the_last_item_to_the_moment_of_asking():
     assert histories.waits.tolist() == [0, 0, 0], "by default, right after the last item"
     assert histories.asked_at(35).waits.tolist() == [15, 0, 0], "none before the last item"
     assert histories.asked_at([21, 50, 60]).waits.tolist() == [1, 10, 20]
+
+
+def test_the_moment_of_the_next_item():
+    now, later = with_times([(5, 10)], [(1, 40)], []), with_times([(5, 10), (3, 20)], [(1, 40)], [(2, 70)])
+    assert now.asked_at_next(later).waits.tolist() == [10, 0, 30], "without one, right after the last item"
+    assert now.asked_at_next(later, exactly=True).exactly
 
 
 def test_histories_go_on_with_more_items():
@@ -150,8 +158,29 @@ def test_profiles_hold_weights_relative_to_train_beside_the_order():
     assert lists_of(profiles.histories) == [[2, 1, 0], [0]]
     assert profiles.users.tolist() == [0, 1] and profiles.gender is None
     assert profiles.histories.times.tolist() == [100, 101, 100, 102] and profiles.histories.asked is None
-    at_end = Profiles.from_interactions(2, 3, [train, valid], rating_power=1.0, at_end=True)
-    assert at_end.histories.asked.tolist() == [102, 102]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "history", "needed", "cuts"),
+    [
+        ("random", "auto", [], []),
+        ("random", "train+valid", ["after_valid"], [None]),
+        ("leave_one_out", "auto", ["after_train", "after_valid"], [None, None]),
+        ("user_temporal", "train", ["after_train", "after_valid"], [None, None]),
+        ("global_temporal", "auto", ["after_train", "after_valid"], [102, 109]),
+    ],
+)
+def test_profiles_are_made_for_the_moments_that_need_them(strategy, history, needed, cuts):
+    """With one cut in time, all users are asked at the cut."""
+    train, valid = rated((0, 2, 2), (0, 1, 4), (1, 0, 3)), rated((0, 0, 5)).assign(timestamp=109)
+    known = {"after_train": [train], "after_valid": [train, valid]}
+    params = params_with(split_strategy=strategy, history=history, rating_power=1.0)
+    profiles = profiles_at(known, (2, 3), params)
+    assert list(profiles) == needed
+    for (at, of), cut in zip(profiles.items(), cuts, strict=True):
+        expected = Profiles.from_interactions(2, 3, known[at], 1.0)
+        assert (of.matrix != expected.matrix).nnz == 0 and lists_of(of.histories) == lists_of(expected.histories)
+        assert (of.histories.asked is None) if cut is None else (of.histories.asked.tolist() == [cut, cut])
 
 
 def test_profiles_without_order_are_in_the_order_of_items():

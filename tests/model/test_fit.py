@@ -18,7 +18,7 @@ from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import to_csr
 from movierec.model import graph
 from movierec.model.checkpoints import Checkpoint
-from movierec.model.fit import Fitting, asked_at_next, fit, sample_users, with_choices
+from movierec.model.fit import Fitting, fit, sample_users, with_choices
 from movierec.model.gaussian_process import Process
 from movierec.model.graph import Graph
 from movierec.model.mixing import MIXES, NEXT_SHARES, mix_quality, mixed_scorer, most_even
@@ -114,8 +114,8 @@ def test_those_who_come_back_have_shares_of_their_own(who_come_back, monkeypatch
     assert model.shares[1][2] > 0.3 and model.shares[0] != model.shares[1]
     assert [line.split(":")[0] for line in lines[-2:]] == ["mix after a break", "mix within a session"]
     assert model.trend.popularity[-1].argmax() == 7 and (model.trend.popularity[-1].sort().values[:-1] == 0).all()
-    asking = before._replace(histories=asked_at_next(before.histories, after.histories))
-    away = keep_rows(valid, is_away(asking.histories))
+    asking = before._replace(histories=before.histories.asked_at_next(after.histories))
+    away = keep_rows(valid, np.flatnonzero(is_away(asking.histories)))
     assert away.nnz == N_USERS / 4
     assert evaluate(model.scorer(asking), before.matrix, before.matrix, away, [20])["ndcg@20"] > 0.9
 
@@ -131,13 +131,6 @@ def test_all_may_be_asked_after_a_break(who_come_back):
     at_end, lines = before._replace(histories=before.histories.asked_at(10**9)), []
     model = fit_small(before.matrix, valid, at_end, say=lines.append, **GRAPH_ALONE, next=SLOW).model
     assert model.shares[0] == model.shares[1] and lines[-1].startswith("mix after a break: ")
-
-
-def test_the_moment_of_the_next_movie(who_come_back):
-    before, after, _ = who_come_back
-    waits = asked_at_next(before.histories, after.histories).waits
-    assert waits.tolist() == [DAY if user % 4 == 1 else 20 for user in range(N_USERS)]
-    assert not asked_at_next(after.histories, after.histories).waits.any(), "without a next movie, right after the last"
 
 
 @pytest.mark.parametrize(("of_users", "of_items"), [("auto", "dense"), ("local", "none"), ("none", "local")])

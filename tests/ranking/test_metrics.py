@@ -105,5 +105,5 @@ def test_no_rankable_user_is_an_error_where_one_is_required():
 
 def test_rows_that_are_not_kept_are_empty():
     matrix = sp.csr_matrix(np.array([[0, 1], [0, 1], [1, 1], [0, 0]], np.float32))
-    kept = keep_rows(matrix, np.array([True, False, True, False]))
+    kept = keep_rows(matrix, np.array([2, 0]))
     assert kept.indptr.tolist() == [0, 1, 1, 3, 3] and kept.toarray().tolist() == [[0, 1], [0, 0], [1, 1], [0, 0]]

@@ -20,6 +20,7 @@ from project import Project
 from ruamel.yaml import YAML
 from stage_runner import SMALL, STAGES, outputs, run_stage
 
+from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import to_csr
 from movierec.model.saving import unpack
 from movierec.ranking.topk import MOMENTS, rank_all_users
@@ -382,6 +383,23 @@ def test_in_time_order_the_whole_history_says_what_comes_next(project):
     assert watched not in [movie["movie_id"] for movie in after["recommendations"]]
     assert f"who last watched {movies[watched]}"[:40] in project.recommend("--user", "42", "--watched", str(watched))
     assert "no movie 99999: MovieIDs go from" in project.recommend("--user", "42", "--watched", "99999", ok=False)
+    project.call("git", "checkout", "-q", ".")
+    project.dvc("checkout")
+
+
+def test_what_is_known_of_a_user_at_test_is_a_param(project):
+    before = read_rankings(project.folder / "data/rankings/model.npz")["model"]
+    said = project.dvc("exp", "run", "-S", "history=train+valid", "evaluate", "evaluate-newcomers")
+    assert "Known of each user at test: train and validation." in said
+    assert "Known of each user: train and validation." in (project.folder / "metrics/model_card.md").read_text()
+    ranked, stored = (read_arrays(project.folder / name) for name in ("data/rankings/model.npz", "models/model.npz"))
+    assert (ranked["model.after_train"] == before["after_train"]).all(), "validation is ranked from train"
+    model = unpack(stored, "model.npz").model
+    parts = [pd.read_parquet(project.folder / part_of(part)) for part in MOMENTS["after_valid"]]
+    shape = (model.graph.n_users, model.graph.n_items)
+    profiles = Profiles.from_interactions(*shape, parts, rating_power=1.0)
+    expected = rank_all_users(model.scorer(profiles), to_csr(pd.concat(parts), *shape))[0]
+    assert (ranked["model.after_valid"] == expected).all() and (expected != before["after_valid"]).any()
     project.call("git", "checkout", "-q", ".")
     project.dvc("checkout")
 
