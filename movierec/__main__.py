@@ -11,10 +11,17 @@ if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack a title's letters
     try:
-        args = cli.arguments(sys.argv[1:])
+        is_update = sys.argv[1:2] == ["update"]
+        args = cli.update_arguments(sys.argv[2:]) if is_update else cli.arguments(sys.argv[1:])
         from movierec.utils.params import read_params  # by now the arguments are valid
 
-        cli.answer(args, read_params(Path("params.yaml")))
+        params = read_params(Path("params.yaml"))
+        if is_update:
+            from movierec.update import update
+
+            update(args.folders, params, args.models, args.to)
+        else:
+            cli.answer(args, params)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -26,7 +26,7 @@ def main() -> None:
     options = {"checkpoints": _stage.CHECKPOINTS / "train", "group": group, "say": print}
     options |= {"profiles": profiles.get("after_train"), "later": profiles.get("after_valid")}
     fitted = fit(graph, seen["after_valid"] - seen["after_train"], params, **options)
-    arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params) if fitted else {}
+    arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params.model_dump()) if fitted else {}
     if fitted:
         write_arrays(Path("models/model.npz"), **arrays)
         write_csv(fitted.epochs, Path("models/epochs.csv"))

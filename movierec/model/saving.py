@@ -20,7 +20,6 @@ from movierec.model.next_movie import NextMovie
 from movierec.model.trend import Trend
 from movierec.utils.checks import check_arrays, check_matrix, check_rising, checking
 from movierec.utils.errors import UserError, printable
-from movierec.utils.params import Params
 
 FORMAT = 2  # rises when older code could not read what newer code writes
 VECTORS = ("h_user", "h_item", "user_embedding", "item_messages")
@@ -46,10 +45,11 @@ class StoredModel(NamedTuple):
 
 
 def pack(
-    model: Model, graph: GraphArrays, user_ids: np.ndarray, item_ids: np.ndarray, *, params: Params
+    model: Model, graph: GraphArrays, user_ids: np.ndarray, item_ids: np.ndarray, *, params: dict[str, Any]
 ) -> dict[str, Any]:
-    """A model and its training graph as arrays, to be stored."""
-    arrays: dict[str, Any] = {"format": FORMAT, "version": __version__, "params": params.model_dump_json()}
+    """A model, its training graph, and the params of its training, as arrays to be stored."""
+    text = json.dumps(params, separators=(",", ":"))
+    arrays: dict[str, Any] = {"format": FORMAT, "version": __version__, "params": text}
     arrays |= {"user_ids": user_ids, "item_ids": item_ids, "run": run_id(user_ids, item_ids, graph.matrix())}
     arrays |= {f"graph.{name}": value for name, value in graph._asdict().items()}
     arrays |= {name: getattr(model, name).numpy() for name in VECTORS} | {"mix": np.array(model.mix)}
@@ -57,7 +57,7 @@ def pack(
         arrays |= _process_arrays(name, process) if process else {}
     if model.next and model.trend is not None:
         arrays |= {f"next.{name}": array for name, array in model.next.arrays().items()}
-        arrays |= {"trend.times": model.trend.times, "trend.popularity": model.trend.popularity.numpy()}
+        arrays |= {f"trend.{name}": np.asarray(value) for name, value in model.trend._asdict().items()}
         arrays |= {"shares": np.array(model.shares)}
     return arrays
 
@@ -93,6 +93,7 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
         wanted = {name: " ".join(["float32", *map(str, of.shape)]) for name, of in following.items()}
         wanted |= {"next.end": "float32 n_items d", "next.half_lives": "float64 k", "next.temperature": "float64"}
         wanted |= {"trend.times": "int64 s", "trend.popularity": "float32 s n_items", "shares": "float64 2 3"}
+        wanted |= {"trend.half_life": "float64", "trend.returns": "bool"}
         check_arrays(arrays, wanted, sizes)
         check_rising("trend.times", arrays["trend.times"])
         if min(arrays["next.half_lives"].min(), arrays["next.temperature"]) <= 0:
@@ -105,7 +106,8 @@ def _unpack(arrays: dict[str, Any]) -> StoredModel:
     vectors: dict[str, Any] = {name: torch.from_numpy(arrays[name]) for name in VECTORS}
     model = Model(graph, **vectors, **processes, mix=mix)
     if following:
-        trend = Trend(arrays["trend.times"], torch.from_numpy(arrays["trend.popularity"]))
+        kind = float(arrays["trend.half_life"]), bool(arrays["trend.returns"])
+        trend = Trend(arrays["trend.times"], torch.from_numpy(arrays["trend.popularity"]), *kind)
         session, away = map(tuple, arrays["shares"].tolist())
         model = model._replace(next=NextMovie.from_arrays(within("next.")), trend=trend, shares=(session, away))
     params, version = json.loads(str(arrays["params"])), str(arrays["version"])

@@ -21,13 +21,12 @@ class Trend(NamedTuple):
 
     times: np.ndarray  # (n_snapshots,) int64, rising
     popularity: Tensor  # (n_snapshots, n_items) float32
+    half_life: float  # in days
+    returns: bool  # whether each user's first item after a break counts alone
 
     @classmethod
     def of(cls, histories: Histories, n_items: int, half_life: float, *, returns: bool) -> "Trend":
-        """At equal shares of the interactions, up to the last one; `half_life` is in days.
-
-        With `returns`, each user's first item after a break counts alone: what those choose who come back.
-        """
+        """At equal shares of the interactions, up to the last one; see the fields for `half_life` and `returns`."""
         counted = np.flatnonzero(after_break(histories)) if returns else np.arange(len(histories.items))
         counted = counted[np.argsort(histories.times[counted], kind="stable")]
         items, at = histories.items[counted], histories.times[counted]
@@ -40,7 +39,7 @@ class Trend(NamedTuple):
             new = np.bincount(items[begin:end], weight, minlength=n_items)
             popularity.append(popularity[-1] * decay(passed / DAY, half_life) + new)
             begin = end
-        return cls(times, torch.from_numpy(np.stack(popularity[1:]).astype(np.float32)))
+        return cls(times, torch.from_numpy(np.stack(popularity[1:]).astype(np.float32)), half_life, returns)
 
     def scorer(self, histories: Histories) -> Scorer:
         """Each user's scores are the popularity at the last snapshot before the moment of asking."""

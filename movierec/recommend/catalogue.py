@@ -16,6 +16,7 @@ SCHEMA = {"user_ids": "int n_users", "item_ids": "int n_items", "years": "int16 
 RATED = {"rated.data": "float32 n_rated", "rated.indices": "int n_rated", "rated.indptr": "int n_users+1"}
 KNOWN = {"known.indptr": "int64 n_users+1", "known.items": "int32 n_known", "known.weight": "float32 n_known"}
 KNOWN |= {"known.times": "int64 n_known"}
+UPDATED = {"known.users": "int64 n_users", "known.gender": "int8 n_users 2"}  # where there are users after training
 
 
 class Catalogue(NamedTuple):
@@ -29,6 +30,21 @@ class Catalogue(NamedTuple):
     user_names: np.ndarray | None = None  # (n_users,) the ids of the data set, where they are text
     item_names: np.ndarray | None = None  # (n_items,)
     run: str = ""  # see `run_id`
+
+    @property
+    def user_keys(self) -> np.ndarray:
+        """The ids of the users in the data set, sorted: numbers or text."""
+        return self.user_ids if self.user_names is None else self.user_names
+
+    @property
+    def item_keys(self) -> np.ndarray:
+        """The ids of the items in the data set, sorted."""
+        return self.item_ids if self.item_names is None else self.item_names
+
+    @property
+    def is_updated(self) -> bool:
+        """Whether there are users or histories from after the training."""
+        return self.profiles is not None and self.profiles.gender is not None
 
     @classmethod
     def from_tables(
@@ -67,6 +83,8 @@ class Catalogue(NamedTuple):
             weight = np.asarray(self.profiles.matrix[histories.users, histories.items]).ravel()
             arrays |= {f"known.{name}": getattr(histories, name) for name in ("indptr", "items", "times")}
             arrays |= {"known.weight": weight}
+            if self.is_updated:
+                arrays |= {"known.users": self.profiles.users, "known.gender": self.profiles.gender}
         return arrays
 
     @classmethod
@@ -100,6 +118,9 @@ class Catalogue(NamedTuple):
             matrix = sp.csr_matrix((arrays["known.weight"], (histories.users, histories.items)), shape=shape)
             matrix.sort_indices()
             profiles = Profiles(matrix, histories, np.arange(shape[0]))
+            if "known.users" in arrays:
+                check_arrays(arrays, UPDATED, {"n_users": shape[0], "2": 2})
+                profiles = profiles._replace(users=arrays["known.users"], gender=arrays["known.gender"])
         of_run = str(arrays["run"])
         return cls(arrays["user_ids"], arrays["item_ids"], movies, rated, profiles=profiles, run=of_run, **names)
 

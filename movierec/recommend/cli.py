@@ -5,11 +5,13 @@
 --like "Heat (1995)" --like "toy story" --dislike "Batman Forever" --gender F      for a new user
 --similar "Blade Runner"                     similar movies
 ... --genre Drama --exclude-genre War --year 1990-1999 --diversity 0.3 --json
+update FOLDER                                new ratings, users and movies in a trained model: see update --help
 """
 
 import argparse
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:  # the libraries are loaded when the arguments are valid
     from movierec.recommend.recommender import Recommender
     from movierec.utils.params import Params
 
-MODELS = Path("models")
+MODELS, UPDATED = Path("models"), Path("models/updated")
 LIKED = 8  # best ratings shown of a user
 
 
@@ -35,6 +37,9 @@ def arguments(argv: Sequence[str], prog: str = "python -m movierec") -> argparse
     users = parser.add_argument_group("users")
     users.add_argument("--user", action="append", metavar="ID", help="a UserID; repeatable")
     users.add_argument("--watched", action="append", metavar="MOVIE", help="watched since (title or ID); repeatable")
+    users.add_argument(
+        "--at", metavar="TIME", help="the moment of asking, in UTC: 2003-02-28T20:00 (default: the end of the data)"
+    )
     users.add_argument("--like", action="append", metavar="MOVIE", help="a new user likes it; repeatable")
     users.add_argument("--dislike", action="append", metavar="MOVIE", help="a new user dislikes it; repeatable")
     users.add_argument("--gender", choices=("F", "M"), help="of a new user")
@@ -46,15 +51,38 @@ def arguments(argv: Sequence[str], prog: str = "python -m movierec") -> argparse
     movies.add_argument("--year", metavar="YEARS", help="only movies of these years: 1994 or 1990-1999")
     movies.add_argument("--diversity", type=float, metavar="X", help="0 to 1: diversity of the list")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each user")
+    parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER", help=f"default: {MODELS}")
     args = parser.parse_args(argv)
+    args.at = args.at and seconds(args.at)
     new = args.like or args.dislike or args.gender
     if args.watched and not args.user:
         raise UserError("--watched needs --user.")
+    if args.at is not None and not args.user:
+        raise UserError("--at needs --user.")
     if args.similar and args.diversity is not None:
         raise UserError("--diversity does not apply to --similar.")
     if sum(map(bool, (args.user, new, args.similar))) != 1:
         raise UserError("ask by one of --user, --like (with --dislike, --gender) and --similar.")
     return args
+
+
+def update_arguments(argv: Sequence[str], prog: str = "python -m movierec update") -> argparse.Namespace:
+    """The arguments of `update`; exits with a message where one is invalid."""
+    parser = argparse.ArgumentParser(prog, description="New ratings, users and movies in a trained model.")
+    what = "of data in any layout that `dataset: path` takes: what is new, or all; repeatable"
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help=what)
+    parser.add_argument("--models", type=Path, default=MODELS, help=f"the trained model (default: {MODELS})")
+    parser.add_argument("--to", type=Path, default=UPDATED, help=f"for the updated model (default: {UPDATED})")
+    return parser.parse_args(argv)
+
+
+def seconds(moment: str) -> int:
+    """An ISO date or time, in UTC where it names no zone, in seconds since 1970; a UserError if it is none."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        raise UserError(f"--at {moment} is no time; write it as 2003-02-28 or 2003-02-28T20:00.") from None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
 
 
 def answer(args: argparse.Namespace, params: "Params") -> None:
@@ -71,7 +99,7 @@ def answer(args: argparse.Namespace, params: "Params") -> None:
     filters = Filters.from_text(only, excluded, args.year or params.only_years)
     asked: dict[str, Any] = {"k": params.top_k if args.top is None else args.top, "filters": filters}
     diverse = asked | {"diversity": params.diversity if args.diversity is None else args.diversity}
-    recommender = Recommender.load(MODELS)
+    recommender = Recommender.load(args.models)
     if args.similar:
         movie_id = recommender.find(args.similar)
         title = recommender.title_of(movie_id)
@@ -95,7 +123,7 @@ def show_users(args: argparse.Namespace, recommender: "Recommender", asked: dict
 
     watched = [recommender.movie_id(movie) for movie in args.watched or []]
     users = list(dict.fromkeys(recommender.user_id(user) for user in args.user))
-    found = recommender.recommend(users, watched=watched, because=True, **asked)
+    found = recommender.recommend(users, watched=watched, at=args.at, because=True, **asked)
     for user_id in users:
         liked = recommender.taste(user_id, LIKED)
         if not args.json:

@@ -48,27 +48,36 @@ class Recommender:
     def __init__(self, stored: StoredModel, catalogue: Catalogue, source: str = FILES):
         self.model, self._source = stored.model, source  # the files, for messages
         self.params, self.version = stored.params, stored.version  # of the training, and of its code
-        self.user_ids = stored.user_ids if catalogue.user_names is None else catalogue.user_names  # sorted
-        self.item_ids = stored.item_ids if catalogue.item_names is None else catalogue.item_names
+        self.user_ids, self.item_ids = catalogue.user_keys, catalogue.item_keys  # sorted
         self.movies = catalogue.movies  # MovieID, Title, Year, Genres
         self.rated = catalogue.rated  # (n_users, n_items), stars
         self._n_ratings = item_degrees(self.rated)
+        self._as_trained = catalogue.profiles is None  # whether all is known of users from training
         profiles = catalogue.profiles or Profiles.without_order(self.model.graph.matrix)
         self._now = int(profiles.histories.times.max(initial=0))  # all are asked when the data end
         self.profiles = profiles._replace(histories=profiles.histories.asked_at(self._now))  # of all users
 
     @classmethod
     def load(cls, folder: str | Path = "models") -> "Recommender":
-        """Load the files that `dvc repro` writes; a UserError if one is missing or damaged, or they do not match."""
-        folder = Path(folder)
+        """Load the files that `dvc repro` or an update writes; see `read` for errors."""
+        return cls(*cls.read(Path(folder)), f"{FILES} in {folder}")
+
+    @staticmethod
+    def read(folder: Path) -> tuple[StoredModel, Catalogue]:
+        """The two files; a UserError if one is missing or damaged, or they do not match."""
         stored = unpack(read_arrays(folder / MODEL), str(folder / MODEL))
         catalogue = Catalogue.from_arrays(read_arrays(folder / CATALOGUE), str(folder / CATALOGUE))
-        same = stored.run == catalogue.run and all(
-            np.array_equal(getattr(stored, ids), getattr(catalogue, ids)) for ids in ("user_ids", "item_ids")
+        users, index = catalogue.user_ids, np.arange(len(catalogue.user_ids))
+        if catalogue.profiles:
+            index = catalogue.profiles.users
+            users = users[index >= 0]
+        same = stored.run == catalogue.run and np.array_equal(stored.item_ids, catalogue.item_ids)
+        same = (
+            same and np.array_equal(stored.user_ids, users) and np.array_equal(index[index >= 0], np.arange(len(users)))
         )
-        if not same or (stored.model.next is None) != (catalogue.profiles is None):
+        if not same or (stored.model.next is not None and catalogue.profiles is None):
             raise UserError(f"{FILES} in {folder} are of different runs; run `dvc repro`.")
-        return cls(stored, catalogue, f"{FILES} in {folder}")
+        return stored, catalogue
 
     @property
     def follows_time(self) -> bool:
@@ -107,6 +116,7 @@ class Recommender:
         filters: Filters = NO_FILTERS,
         diversity: float = 0.0,
         watched: Iterable[Id] = (),
+        at: int | None = None,
         because: bool = False,
         group: Group = ALONE,
     ) -> pd.DataFrame:
@@ -118,6 +128,7 @@ class Recommender:
             filters: by genre and year.
             diversity: 0 to 1; above 0, the list is chosen for diversity too.
             watched: MovieIDs that were watched since, in this order; for a model that follows time.
+            at: the moment of asking, in seconds since 1970, for such a model; None: the end of the data.
             because: add the movies of the history that each recommendation comes from, at most three, with shares.
             group: the processes that divide the users; each of them returns all recommendations.
 
@@ -126,21 +137,22 @@ class Recommender:
             of (MovieID, share).
 
         Raises:
-            UserError: an unknown id.
+            UserError: an unknown id, or a moment before a user's last movie.
         """
         users = np.arange(len(self.user_ids)) if user_id is None else self.users_of(user_id)
         since = self.items_of(watched)
-        if len(since) and not self.follows_time:
-            raise UserError("watched movies count only where the model follows time; change the split_strategy.")
+        if (len(since) or at is not None) and not self.follows_time:
+            what = "watched movies count" if len(since) else "the moment of asking counts"
+            raise UserError(f"{what} only where the model follows time; change the split_strategy.")
         scorer, rows, seen, profiles = self.scorer, users, self.rated, self.profiles
-        if self.follows_time:
-            profiles, seen = self._up_to_now(users, since)
+        if not self._as_trained:
+            profiles, seen = self._asking(users, since, at)
             scorer, rows = self.model.scorer(profiles), np.arange(len(users))
         table, items = self._table(scorer, rows, seen, k=k, filters=filters, diversity=diversity, group=group)
         table.insert(0, "UserID", np.repeat(self.user_ids[users], [len(of) for of in items]))
         if because:
             of_users = [profiles.of(np.array([row])) for row in rows]
-            found = (self._because(of, its, trained=True) for of, its in zip(of_users, items, strict=True))
+            found = (self._because(of, its, trained=self._as_trained) for of, its in zip(of_users, items, strict=True))
             table["Because"] = list(itertools.chain.from_iterable(found))
         return table
 
@@ -274,12 +286,19 @@ class Recommender:
         row = (np.full(len(items), value, np.float32), items, [0, len(items)])
         return sp.csr_matrix(row, shape=(1, len(self.item_ids)))
 
-    def _up_to_now(self, users: np.ndarray, since: np.ndarray) -> tuple[Profiles, sp.csr_matrix]:
-        """The profiles of users and the movies they have seen, row by row, once they have watched more movies."""
+    def _asking(self, users: np.ndarray, since: np.ndarray, at: int | None) -> tuple[Profiles, sp.csr_matrix]:
+        """The profiles of users at the moment of asking and the movies they have seen, once they have watched more."""
         profiles, seen = self.profiles.of(users), self.rated[users]
+        if at is not None:
+            late = np.flatnonzero(profiles.histories.last_times > at)
+            if len(late):
+                raise UserError(
+                    f"the last movie of user {self.user_ids[users[late[0]]]} is later than the moment asked for."
+                )
+            profiles = profiles._replace(histories=profiles.histories.asked_at(at, exactly=True))
         if not len(since):
             return profiles, seen
         matrix, seen = profiles.matrix.tolil(), seen.tolil()
         matrix[:, since] = seen[:, since] = 1.0
-        histories = profiles.histories.followed_by(since, self._now)
-        return Profiles(matrix.tocsr(), histories, users), seen.tocsr()
+        histories = profiles.histories.followed_by(since, self._now if at is None else at)
+        return profiles._replace(matrix=matrix.tocsr(), histories=histories), seen.tocsr()

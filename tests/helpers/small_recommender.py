@@ -75,7 +75,7 @@ def small(temporal=False) -> Small:
 
 def write_small(folder, of: Small):
     """The files that `Recommender.load` reads."""
-    model = pack(of.stored.model, of.arrays, of.stored.user_ids, of.stored.item_ids, params=PARAMS)
+    model = pack(of.stored.model, of.arrays, of.stored.user_ids, of.stored.item_ids, params=PARAMS.model_dump())
     write_arrays(folder / "model.npz", **model)
     write_arrays(folder / "catalogue.npz", **of.catalogue.arrays())
 

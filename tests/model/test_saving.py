@@ -24,7 +24,7 @@ def stored_in(checkerboard, graph_of, tmp_path):
     """A function that writes a model into a file and reads it again."""
 
     def store(model):
-        arrays = pack(model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS)
+        arrays = pack(model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS.model_dump())
         write_arrays(tmp_path / "model.npz", **arrays)
         return unpack(read_arrays(tmp_path / "model.npz"), "model.npz")
 
@@ -36,7 +36,8 @@ def test_a_stored_model_gives_the_same_scores(checkerboard, graph_of, stored_in,
     model = fit_small(*checkerboard, user_process=kind, item_process=kind).model
     stored = stored_in(model)
     unpack(
-        pack(model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS), "the arrays, before they are stored"
+        pack(model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS.model_dump()),
+        "the arrays, before they are stored",
     )
     assert [type(of) for of in (stored.model.users, stored.model.items)] == [type(model.users), type(model.items)]
     assert stored.model.mix == model.mix
@@ -63,7 +64,9 @@ def test_the_file_is_complete_in_itself(checkerboard, stored_in):
 
 def test_a_packed_model_repeats_to_the_byte(checkerboard, graph_of):
     packed = [
-        pack(fit_in_time(*checkerboard).model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS)
+        pack(
+            fit_in_time(*checkerboard).model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS.model_dump()
+        )
         for _ in range(2)
     ]
     for name, array in packed[0].items():
@@ -102,7 +105,9 @@ def test_a_version_of_many_lines_makes_no_error_of_many_lines():
     ],
 )
 def test_an_array_that_does_not_fit_is_an_error_in_one_line(checkerboard, graph_of, name, change):
-    arrays = pack(fit_small(*checkerboard).model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS)
+    arrays = pack(
+        fit_small(*checkerboard).model, graph_of(checkerboard[0]), USER_IDS, ITEM_IDS, params=PARAMS.model_dump()
+    )
     arrays[name] = change(arrays[name])
     with pytest.raises(UserError, match=r"^m\.npz is damaged \(.+\); delete it and run `dvc repro`\.$"):
         unpack(arrays, "m.npz")

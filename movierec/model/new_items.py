@@ -1,0 +1,131 @@
+"""New items in a trained model, placed by their features and first users, without training.
+
+Arrays with a row per item get rows for new ones by ridge regression on an item's features and the mean vector of its
+users. It learns from the items of training; as a new item has few users, it sees as few of theirs, drawn at random. The
+Gaussian process over items takes the new ones in by its kernel, in which their histories are empty.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from movierec.interactions.graph_arrays import GraphArrays
+from movierec.interactions.history import Profiles
+from movierec.model.gaussian_process import Process, kernel_matrix
+from movierec.model.graph import Graph, weighted_sum
+from movierec.model.kernels import Nodes, UnitNodes
+from movierec.model.model import Model
+from movierec.model.nearest_neighbors import LocalProcess, regress_new
+from movierec.model.next_movie import NextMovie
+from movierec.utils.linear_algebra import invert_spd_
+from movierec.utils.operations import one_thread, product
+
+SAMPLES = np.array([0, 1, 3, 10, 30, 100])  # numbers of users of a known item that the regression sees
+RIDGE = 10.0
+USERS_SCALE = 3.0  # of the mean vectors, whose length is at most 1, beside features of 0 and 1
+
+
+def with_new_items(
+    model: Model, graph: GraphArrays, profiles: Profiles, is_new: np.ndarray, features: np.ndarray
+) -> Model:
+    """The model with more items; its trend still has the old ones (see `Trend.of`).
+
+    Args:
+        model: of the items where `is_new` is False, in the same order.
+        graph: of the users of training and of all items.
+        profiles: of all users, those after training too, and of all items.
+        is_new: (n_items,) bool.
+        features: (n_items, n_features) float, such as of genres and years.
+    """
+    old, new = np.flatnonzero(~is_new), np.flatnonzero(is_new)
+    place = torch.from_numpy(np.argsort(np.concatenate([old, new])))
+    tables, arrays = {"h_item": model.h_item, "item_messages": model.item_messages}, {}
+    if model.next:
+        arrays = model.next.arrays()
+        tables |= {name: torch.from_numpy(arrays[name]) for name in ("origin", "bias", "end")}
+        tables |= {"bias": tables["bias"].unsqueeze(1), "end": F.normalize(tables["end"])}
+    known_users = profiles._replace(matrix=profiles.matrix[:, old])
+    users_of_new = profiles.matrix[:, new].T.tocsr(), model.nodes(known_users).h
+    found = regression(model, torch.cat([*tables.values()], dim=1), *users_of_new, (features[old], features[new]))
+    rows = dict(zip(tables, found.split([of.shape[1] for of in tables.values()], dim=1), strict=True))
+    rows["h_item"] = F.normalize(rows["h_item"])
+    grown = {name: torch.cat([of, rows[name]])[place] for name, of in tables.items()}
+    process = model.items
+    if process:
+        known = Nodes(model.graph.matrix.T.tocsr(), model.h_item, model.graph.item_genres)
+        empty = sp.csr_matrix((len(new), graph.n_users), dtype=np.float32)
+        process = grown_process(
+            model.graph, process, known, Nodes(empty, rows["h_item"], graph.item_genres[new]), place=place
+        )
+    model = model._replace(graph=Graph(graph), h_item=grown["h_item"], items=process)
+    model = model._replace(item_messages=grown["item_messages"])
+    if model.next:
+        of_items = {name: grown[name].squeeze(1).numpy() for name in ("origin", "bias", "end")}
+        model = model._replace(next=NextMovie.from_arrays(arrays | of_items))
+    return model
+
+
+def regression(
+    model: Model, known: Tensor, users_of_new: sp.csr_matrix, h_user: Tensor, features: tuple[np.ndarray, np.ndarray]
+) -> Tensor:
+    """The rows of new items, (n_new, width), by ridge regression from those of the known ones.
+
+    Args:
+        model: of the known items.
+        known: (n_old, width).
+        users_of_new: (n_new, n), the users of new items.
+        h_user: (n, dim), the vectors of these users.
+        features: of known items, (n_old, n_features), and of new ones.
+    """
+    by_item, mean = model.graph.matrix.T.tocsr(), model.h_user.mean(dim=0)
+    degree, count = np.diff(by_item.indptr), np.diff(users_of_new.indptr)
+    item = np.repeat(np.arange(len(degree)), degree)
+    shuffled = by_item.indices[np.lexsort((np.random.default_rng(0).random(len(item)), item))]
+    rank = np.arange(len(item)) - by_item.indptr[item]  # of a user among those of an item
+
+    def inputs(rows: sp.csr_matrix, h: Tensor, of_items: np.ndarray) -> np.ndarray:
+        n_users = np.diff(rows.indptr)[:, None]
+        binary = sp.csr_matrix((np.ones(rows.nnz, np.float32), rows.indices, rows.indptr), shape=rows.shape)
+        vectors = (weighted_sum(binary)(h) / torch.from_numpy(n_users).clamp(min=1) - mean).numpy() * (n_users > 0)
+        return np.concatenate([of_items, np.ones((len(of_items), 1)), USERS_SCALE * vectors], axis=1)
+
+    x_new, y = inputs(users_of_new, h_user, features[1]), known.numpy().astype(np.float64)
+    usual = SAMPLES[[np.mean(degree >= n) >= 0.5 for n in SAMPLES]]
+    size, out = usual[np.searchsorted(usual, count, side="right") - 1], np.empty((len(count), y.shape[1]))
+    for n in np.unique(size):
+        some = rank < n
+        users = sp.csr_matrix((np.ones(some.sum(), np.float32), (item[some], shuffled[some])), shape=by_item.shape)
+        x, has_enough = inputs(users, model.h_user, features[0]), degree >= n
+        x, target = x[has_enough], y[has_enough]
+        with one_thread():
+            weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ target)
+            out[size == n] = x_new[size == n] @ weights
+    return torch.from_numpy(out.astype(np.float32))
+
+
+def grown_process(
+    graph: Graph, process: Process | LocalProcess, known: Nodes, new: Nodes, *, place: Tensor
+) -> Process | LocalProcess:
+    """The process over the known items and new ones, which are then put in the order of `place`, (n_items,).
+
+    The inverse of the grown matrix [[A, B^T], [B, C]] comes from P = A^-1 and the Schur complement C - B P B^T.
+    """
+    similar = kernel_matrix(new, known, graph.to_items, process.kernel)  # B, (n_new, n_known)
+    if isinstance(process, LocalProcess):
+        rows = sp.csr_matrix(regress_new(process, known, similar).T.numpy())
+        weights = sp.vstack([process.weights, rows], format="csr")
+        weights.resize(len(place), len(place))
+        return process._replace(weights=weights[place.numpy()][:, place.numpy()])
+    one = Nodes(known.rows[:1], known.h[:1], known.features[:1])
+    of_one = product(kernel_matrix(one, known, graph.to_items, process.kernel), process.inverse[:, :1].contiguous())
+    noise = (1 - of_one) / process.inverse[0, 0]  # (1, 1), as (K + noise I) P = I
+    weights = product(similar, process.inverse)  # B P
+    schur = UnitNodes(new, process.kernel.scale_power).kernel_matrix(np.arange(len(new.h)), process.kernel)
+    schur.fill_diagonal_(1).diagonal().add_(noise[0])
+    inverse = invert_spd_(schur.sub_(product(weights, similar.T)))
+    across = product(inverse, weights).neg_()  # (n_new, n_known)
+    top = torch.cat([process.inverse - product(weights.T, across), across.T], dim=1)
+    whole = torch.cat([top, torch.cat([across, inverse], dim=1)])
+    return process._replace(inverse=whole[place][:, place])
