@@ -1,8 +1,9 @@
 """New items in a trained model, placed by their features and first users, without training.
 
 Arrays with a row per item get rows for new ones by ridge regression on an item's features and the mean vector of its
-users. It learns from the items of training; as a new item has few users, it sees as few of theirs, drawn at random. The
-Gaussian process over items takes the new ones in by its kernel, in which their histories are empty.
+users. It learns from the items of training. A new item has few users, and no part in their vectors: so the regression
+sees as few users of a known item, drawn at random, without its messages. The Gaussian process over items takes the new
+ones in by its kernel, in which their histories are empty.
 """
 
 import numpy as np
@@ -22,8 +23,8 @@ from movierec.model.next_movie import NextMovie
 from movierec.utils.linear_algebra import invert_spd_
 from movierec.utils.operations import one_thread, product
 
-SAMPLES = np.array([0, 1, 3, 10, 30, 100])  # numbers of users of a known item that the regression sees
-RIDGE = 10.0
+SAMPLES = np.array([0, 3, 10, 30, 100])  # numbers of users of a known item that the regression sees; fewer tell little
+RIDGE = 3.0
 USERS_SCALE = 3.0  # of the mean vectors, whose length is at most 1, beside features of 0 and 1
 
 
@@ -46,8 +47,8 @@ def with_new_items(
         arrays = model.next.arrays()
         tables |= {name: torch.from_numpy(arrays[name]) for name in ("origin", "bias", "end")}
         tables |= {"bias": tables["bias"].unsqueeze(1), "end": F.normalize(tables["end"])}
-    known_users = profiles._replace(matrix=profiles.matrix[:, old])
-    users_of_new = profiles.matrix[:, new].T.tocsr(), model.nodes(known_users).h
+    h_user = F.normalize(weighted_sum(profiles.matrix[:, old])(model.item_messages))
+    users_of_new = profiles.matrix[:, new].T.tocsr(), h_user
     found = regression(model, torch.cat([*tables.values()], dim=1), *users_of_new, (features[old], features[new]))
     rows = dict(zip(tables, found.split([of.shape[1] for of in tables.values()], dim=1), strict=True))
     rows["h_item"] = F.normalize(rows["h_item"])
@@ -76,29 +77,44 @@ def regression(
         model: of the known items.
         known: (n_old, width).
         users_of_new: (n_new, n), the users of new items.
-        h_user: (n, dim), the vectors of these users.
+        h_user: (n, dim), the unit vectors of these users, from messages of known items alone.
         features: of known items, (n_old, n_features), and of new ones.
     """
-    by_item, mean = model.graph.matrix.T.tocsr(), model.h_user.mean(dim=0)
-    degree, count = np.diff(by_item.indptr), np.diff(users_of_new.indptr)
+    by_item, messages = model.graph.matrix.T.tocsr(), weighted_sum(model.graph.matrix)(model.item_messages)
+    degree, mean = np.diff(by_item.indptr), F.normalize(messages).mean(dim=0)
     item = np.repeat(np.arange(len(degree)), degree)
-    shuffled = by_item.indices[np.lexsort((np.random.default_rng(0).random(len(item)), item))]
+    shuffled = np.lexsort((np.random.default_rng(0).random(len(item)), item))
     rank = np.arange(len(item)) - by_item.indptr[item]  # of a user among those of an item
 
     def inputs(rows: sp.csr_matrix, h: Tensor, of_items: np.ndarray) -> np.ndarray:
         n_users = np.diff(rows.indptr)[:, None]
-        binary = sp.csr_matrix((np.ones(rows.nnz, np.float32), rows.indices, rows.indptr), shape=rows.shape)
-        vectors = (weighted_sum(binary)(h) / torch.from_numpy(n_users).clamp(min=1) - mean).numpy() * (n_users > 0)
+        vectors = np.zeros((len(of_items), h.shape[1]), np.float32)
+        if rows.nnz:
+            total = weighted_sum(rows)(h).numpy()
+            vectors = np.where(n_users > 0, total / np.maximum(n_users, 1) - mean.numpy(), 0)
         return np.concatenate([of_items, np.ones((len(of_items), 1)), USERS_SCALE * vectors], axis=1)
 
-    x_new, y = inputs(users_of_new, h_user, features[1]), known.numpy().astype(np.float64)
+    def sample(n: int) -> np.ndarray:
+        """The inputs of known items with n users each, or with all that they have."""
+        entry = shuffled[rank < n]
+        at, user = torch.from_numpy(item[rank < n]), torch.from_numpy(by_item.indices[entry].astype(np.int64))
+        own = model.item_messages[at] * torch.from_numpy(by_item.data[entry]).unsqueeze(1)
+        indptr = np.concatenate([[0], np.cumsum(np.minimum(degree, n))])
+        rows = sp.csr_matrix(
+            (np.ones(len(entry), np.float32), np.arange(len(entry)), indptr), (len(degree), len(entry))
+        )
+        return inputs(rows, F.normalize(messages[user] - own), features[0])
+
+    binary = sp.csr_matrix(users_of_new != 0, dtype=np.float32)
+    x_new, y = inputs(binary, h_user, features[1]), known.numpy().astype(np.float64)
     usual = SAMPLES[[np.mean(degree >= n) >= 0.5 for n in SAMPLES]]
-    size, out = usual[np.searchsorted(usual, count, side="right") - 1], np.empty((len(count), y.shape[1]))
+    size, out = (
+        usual[np.searchsorted(usual, np.diff(binary.indptr), side="right") - 1],
+        np.empty((len(x_new), y.shape[1])),
+    )
     for n in np.unique(size):
-        some = rank < n
-        users = sp.csr_matrix((np.ones(some.sum(), np.float32), (item[some], shuffled[some])), shape=by_item.shape)
-        x, has_enough = inputs(users, model.h_user, features[0]), degree >= n
-        x, target = x[has_enough], y[has_enough]
+        has_enough = degree >= n
+        x, target = sample(n)[has_enough], y[has_enough]
         with one_thread():
             weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ target)
             out[size == n] = x_new[size == n] @ weights

@@ -46,6 +46,11 @@ class Catalogue(NamedTuple):
         """Whether there are users or histories from after the training."""
         return self.profiles is not None and self.profiles.gender is not None
 
+    @property
+    def trained_ids(self) -> np.ndarray:
+        """The `user_ids` of training."""
+        return self.user_ids[self.profiles.users >= 0] if self.profiles else self.user_ids
+
     @classmethod
     def from_tables(
         cls,
@@ -120,7 +125,10 @@ class Catalogue(NamedTuple):
             profiles = Profiles(matrix, histories, np.arange(shape[0]))
             if "known.users" in arrays:
                 check_arrays(arrays, UPDATED, {"n_users": shape[0], "2": 2})
-                profiles = profiles._replace(users=arrays["known.users"], gender=arrays["known.gender"])
+                index = arrays["known.users"]
+                if not np.array_equal(index[index >= 0], np.arange((index >= 0).sum())) or index.min(initial=0) < -1:
+                    raise ValueError("known.users are no indices of training")
+                profiles = profiles._replace(users=index, gender=arrays["known.gender"])
         of_run = str(arrays["run"])
         return cls(arrays["user_ids"], arrays["item_ids"], movies, rated, profiles=profiles, run=of_run, **names)
 

@@ -67,15 +67,10 @@ class Recommender:
         """The two files; a UserError if one is missing or damaged, or they do not match."""
         stored = unpack(read_arrays(folder / MODEL), str(folder / MODEL))
         catalogue = Catalogue.from_arrays(read_arrays(folder / CATALOGUE), str(folder / CATALOGUE))
-        users, index = catalogue.user_ids, np.arange(len(catalogue.user_ids))
-        if catalogue.profiles:
-            index = catalogue.profiles.users
-            users = users[index >= 0]
         same = stored.run == catalogue.run and np.array_equal(stored.item_ids, catalogue.item_ids)
-        same = (
-            same and np.array_equal(stored.user_ids, users) and np.array_equal(index[index >= 0], np.arange(len(users)))
-        )
-        if not same or (stored.model.next is not None and catalogue.profiles is None):
+        has_profiles = catalogue.is_updated or stored.model.next is not None
+        same = same and np.array_equal(stored.user_ids, catalogue.trained_ids)
+        if not same or has_profiles != (catalogue.profiles is not None):
             raise UserError(f"{FILES} in {folder} are of different runs; run `dvc repro`.")
         return stored, catalogue
 
@@ -142,8 +137,7 @@ class Recommender:
         users = np.arange(len(self.user_ids)) if user_id is None else self.users_of(user_id)
         since = self.items_of(watched)
         if (len(since) or at is not None) and not self.follows_time:
-            what = "watched movies count" if len(since) else "the moment of asking counts"
-            raise UserError(f"{what} only where the model follows time; change the split_strategy.")
+            raise UserError("--watched and --at need a model that follows time; change the split_strategy.")
         scorer, rows, seen, profiles = self.scorer, users, self.rated, self.profiles
         if not self._as_trained:
             profiles, seen = self._asking(users, since, at)
@@ -292,9 +286,7 @@ class Recommender:
         if at is not None:
             late = np.flatnonzero(profiles.histories.last_times > at)
             if len(late):
-                raise UserError(
-                    f"the last movie of user {self.user_ids[users[late[0]]]} is later than the moment asked for."
-                )
+                raise UserError(f"the last movie of user {self.user_ids[users[late[0]]]} is later than --at.")
             profiles = profiles._replace(histories=profiles.histories.asked_at(at, exactly=True))
         if not len(since):
             return profiles, seen

@@ -356,6 +356,92 @@ def test_one_cut_in_time_needs_users_with_enough_ratings(here, ratings_in_time):
     assert "no rating is left with min_rating 0 and k_core 5 (of 4)" in here("one_cut_in_time", ratings_in_time)
 
 
+DAY = 86400
+
+
+@pytest.fixture
+def ratings_by_day(tmp_path):
+    """60 users walk around a circle of 30 movies, a step a day, over 29 days; at the end come a new user and movie."""
+    rows = [(user, (user + step) % 30, DAY * (step + user % 5) + user, 4) for user in range(60) for step in range(25)]
+    rows += [(99, movie, DAY * 26 + movie, 4) for movie in (3, 4, 5)] + [(99, 6, DAY * 27 + 9, 5)]
+    rows += [(user, 30, DAY * 26 + 99, 5) for user in (2, 7)] + [(12, 30, DAY * 28 + 99, 5), (3, 29, DAY * 28 + 99, 1)]
+    folder = tmp_path / "ml-1m"
+    folder.mkdir()
+    lines = [f"{user + 7}::{movie * 10 + 5}::{stars}::{time}" for user, movie, time, stars in rows]
+    (folder / "ratings.dat").write_text("\n".join(lines) + "\n")
+    (folder / "movies.dat").write_text("".join(f"{movie * 10 + 5}::M{movie} (1999)::Drama\n" for movie in range(31)))
+    (folder / "users.dat").write_text("".join(f"{user}::F::1::1::1\n" for user in [*range(7, 67), 106]))
+    return folder
+
+
+def test_a_replay_compares_the_services_on_the_same_targets(ratings_by_day, tmp_path):
+    settings = (f"--set={setting}" for setting in SMALL)
+    arguments = (ratings_by_day, "--days", "4", "--every", "2", "--figure", tmp_path / "a.png", *settings)
+    result, progress = result_of("replay", tmp_path / "a.json", *arguments)
+    # The days 25 to 28: 48, 36, 24 and 12 users go on, and beside them user 99 (whose first like is no target) and movie
+    # 30.
+    assert [row["day"] for row in result["by_day"]] == ["1970-01-26", "1970-01-27", "1970-01-28", "1970-01-29"]
+    assert [row["targets"] for row in result["by_day"]] == [48, 36 + 2 + 2, 24 + 1, 12 + 1]
+    sizes = {"days": 4, "every": 2, "targets": 126, "of_new_users": 3, "of_new_movies": 3}
+    assert result["data"] == sizes
+    names = set(result["services"])
+    assert names == set(result["by_day"][0]) - {"day", "targets"} and len(names) == 5
+    for row in (*result["by_day"], result["services"]):
+        assert all(0 <= row[name]["ndcg"] <= row[name]["hit_rate"] <= 1 for name in names)
+    first = result["by_day"][0]
+    assert first["trained once"] == first["updated daily"] == first["trained daily"], "nothing has come yet"
+    for kind in ("of_new_users", "of_new_movies"):
+        assert result["services"]["trained once"][kind]["ndcg"] <= result["services"]["updated at once"][kind]["ndcg"]
+    assert result["services"]["trained once"]["of_new_movies"]["hit_rate"] == 0, "it does not know them"
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG") and "1970-01-29: trained once" in progress
+
+
+def test_the_rank_in_a_replay_is_among_unseen_movies_and_by_the_history(module, ratings_by_day):
+    """By a scorer that ranks the movies from the one that comes after the last movie of the history on."""
+    of = module("replay")
+    data = of.read(ratings_by_day)
+    midnights = DAY * np.arange(25, 29)
+    replay = of.Replay(data, midnights, module("_bench").bench_params([]))
+    asked = []
+
+    def scorer(profiles):
+        histories = profiles.histories
+        asked.append(histories)
+        assert (np.sort(profiles.matrix.indices) == np.sort(histories.items)).all()
+        last = np.append(histories.items, 0)[np.where(histories.lengths > 0, histories.indptr[1:] - 1, -1)]
+        away = (np.arange(30) - last[:, None] - 1) % 30
+        return lambda users: torch.from_numpy(-away[users].astype(np.float32))
+
+    keys = np.arange(30) * 10 + 5  # movie 30 is not known
+    trained = Mock(names=np.arange(7, 67), place=np.arange(60))
+    update = Mock(items=Mock(names=keys), users=trained, model=Mock(model=Mock(scorer=scorer)))
+    targets = replay._targets(midnights[1])
+    day, user = replay.time[targets] // DAY, replay.users[replay.user[targets]] - 7
+    assert (day == 26).all() and (np.bincount(user, minlength=100)[[2, 7, 99]] == 2).all(), "99: two of three likes"
+    walks = replay.item[targets] <= 295
+    at_once = replay._ranks(update, targets, targets, replay.time[targets])
+    assert (at_once[walks] == 0).all() and (at_once[~walks] == 30).all()
+    assert asked[-1].exactly and (asked[-1].asked % DAY > 0).all()
+    ends = replay._first_after(targets, midnights[0])
+    frozen = replay._ranks(update, targets, ends, np.full(len(targets), midnights[1]))
+    assert not asked[-1].exactly and asked[-1].users.max() < len(targets) - 1, "a history for each user once"
+    # A day later the movie after the last one is seen, and so left out; user 99 had no history.
+    assert (frozen[walks & (user < 60)] == 0).all()
+    assert frozen[user == 99].tolist() == [2, 2], "the fourth and fifth movie from 1 on, without one or two seen"
+
+
+def test_new_movies_are_found_by_their_features_and_first_users(ratings_by_day, tmp_path):
+    settings = (f"--set={setting}" for setting in SMALL)
+    result, _ = result_of("new_movies", tmp_path / "a.json", ratings_by_day, *settings)
+    assert result["data"]["movies"] == 3
+    assert [row["first_users"] for row in result["rows"]] == [0, 1, 3, 10, 30]
+    counts = np.array([row["targets"] for row in result["rows"]])
+    assert (np.diff(counts) < 0).all() and counts[0] == result["data"]["likes"]
+    for row in result["rows"]:
+        assert set(row["ndcg@10"]) == {"model", "number of first users", "at random"}
+        assert all(0 <= of <= 1 for of in row["ndcg@10"].values()) and 0 <= row["share_of_lists"] <= 1
+
+
 def test_top_k_times_exact_search_and_leaves_out_missing_libraries(here, tmp_path):
     for library in ("faiss", "usearch"):
         (tmp_path / f"{library}.py").write_text("raise ImportError\n")

@@ -123,3 +123,33 @@ def test_the_catalogue_of_tables_has_the_names_of_its_users_and_movies():
     assert catalogue.user_names.tolist() == ["ann", "cy"]
     assert catalogue.item_names.tolist() == catalogue.movies["MovieID"].tolist() == ["a-film", "b-film"]
     assert catalogue.user_names.dtype.kind == catalogue.item_names.dtype.kind == "O"
+
+
+def updated():
+    """The catalogue with a user who came after the training, between the others."""
+    catalogue = small(temporal=True).catalogue
+    index = np.arange(len(USER_IDS))
+    index[index > 7] -= 1
+    index[7] = -1
+    gender = np.zeros((len(USER_IDS), 2), np.int8)
+    gender[3] = [1, 0]
+    return catalogue._replace(profiles=catalogue.profiles._replace(users=index, gender=gender))
+
+
+def test_users_after_training_are_told_from_those_of_training():
+    catalogue = updated()
+    again = Catalogue.from_arrays(catalogue.arrays())
+    assert_same(again, catalogue)
+    assert again.is_updated and again.profiles.gender.tolist() == catalogue.profiles.gender.tolist()
+    assert again.trained_ids.tolist() == np.delete(USER_IDS, 7).tolist()
+    trained = small(temporal=True).catalogue
+    assert not trained.is_updated and trained.trained_ids.tolist() == USER_IDS.tolist()
+
+
+@pytest.mark.parametrize("wrong", [{3: 5}, {0: -2}, {49: 60}])
+def test_indices_that_are_not_those_of_training_are_damage(wrong):
+    arrays = updated().arrays()
+    index = arrays["known.users"].copy()
+    index[list(wrong)] = list(wrong.values())
+    with pytest.raises(UserError, match="the catalogue is damaged"):
+        Catalogue.from_arrays(arrays | {"known.users": index})

@@ -263,3 +263,45 @@ def test_the_module_runs_in_the_folder_of_a_project(models, tmp_path, monkeypatc
     (tmp_path / "params.yaml").unlink()
     with pytest.raises(SystemExit, match=r"^movierec: params\.yaml is missing"):
         runpy.run_module("movierec", run_name="__main__")
+
+
+def test_an_update_and_its_recommendations(models, tmp_path, monkeypatch, capsys):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "models").symlink_to(models[1])
+    (tmp_path / "day").mkdir()
+    (tmp_path / "day/interactions.csv").write_text(f"user,item,rating,timestamp\n7,{ITEM_IDS[3]},5,2000000000\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["movierec", "update", "day", "--to", "updated"])
+    runpy.run_module("movierec", run_name="__main__")
+    said = capsys.readouterr().out
+    assert "new: 1 ratings, 1 users, 0 movies" in said and "python -m movierec --models updated --user 7" in said
+    monkeypatch.setattr(sys, "argv", ["movierec", "--models", "updated", "--user", "7", "--top", "2", "--json"])
+    runpy.run_module("movierec", run_name="__main__")
+    assert len(json.loads(capsys.readouterr().out)["recommendations"]) == 2
+    monkeypatch.setattr(sys, "argv", ["movierec", "update"])
+    with pytest.raises(SystemExit):
+        runpy.run_module("movierec", run_name="__main__")
+    assert "FOLDER" in capsys.readouterr().err
+
+
+def test_the_moment_of_asking(run, records):
+    recommender, user_id = small(True).recommender, int(USER_IDS[3])
+    last = int(recommender.profiles.histories.of(np.array([3])).last_times[0])
+    for moment, at in (("2033-05-18T03:33:20", 2 * 10**9), ("2033-05-18T05:33:20+02:00", 2 * 10**9)):
+        (found,) = records("--user", str(user_id), "--at", moment, temporal=True)
+        expected = recommender.recommend(user_id, 4, at=at)
+        assert [of["movie_id"] for of in found["recommendations"]] == expected["MovieID"].tolist()
+    right_after = recommender.recommend(user_id, N_ITEMS, at=last)
+    assert right_after["Score"].tolist() != recommender.recommend(user_id, N_ITEMS, at=2 * 10**9)["Score"].tolist()
+    for argv, temporal, message in (
+        (["--user", "106", "--at", "soon"], True, "--at soon is no time; write it as 2003-02-28"),
+        (["--like", "film 3", "--at", "2033-05-18"], True, "--at needs --user"),
+        (["--user", "106", "--at", "1999-01-01"], True, "the last movie of user 106 is later than --at"),
+        (
+            ["--user", "106", "--at", "2033-05-18"],
+            False,
+            "--watched and --at need a model that follows time",
+        ),
+    ):
+        with pytest.raises(UserError, match=message):
+            run(*argv, temporal=temporal)
