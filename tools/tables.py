@@ -282,6 +282,49 @@ def one_cut_in_time() -> str:
     return markdown(("model", *kinds.values(), "source"), ([name, *cells(of), source] for name, of, source in rows))
 
 
+def of_replay(name: str) -> str:
+    """NDCG@10 / hit rate@10 of a replay's services, of all targets and of those of new users and new movies."""
+    result = bench(name)
+    kinds = {"of_new_users": "new users", "of_new_movies": "new movies"}
+    kinds = {kind: words for kind, words in kinds.items() if result["data"][kind]}
+    head = [f"{words}, {result['data'][kind]:,}" for kind, words in kinds.items()]
+
+    def cells(of: dict[str, Any]) -> list[str]:
+        chosen = (of, *(of[kind] for kind in kinds))
+        return [f"{figures['ndcg']:.4f} / {figures['hit_rate']:.4f}" for figures in chosen]
+
+    rows = ([service, *cells(of)] for service, of in result["services"].items())
+    return markdown(("service", f"all {result['data']['targets']:,} targets", *head), rows)
+
+
+@made
+def replay() -> str:
+    """Of the last month."""
+    return of_replay("replay")
+
+
+@made
+def replay_busy() -> str:
+    """Of a month with many new users."""
+    return of_replay("replay_busy")
+
+
+@made
+def new_movies() -> str:
+    """NDCG@10 among new movies by the number of their first users."""
+    rows = bench("new_movies")["rows"]
+    names = list(rows[0]["ndcg@10"])
+    cells = (
+        (of["first_users"], *(four(of["ndcg@10"][name]) for name in names), f"{of['share_of_lists']:.1%}")
+        for of in rows
+    )
+    head = (
+        "first users of each",
+        *(OURS if name == "model" else f"by {name}".replace("by at", "at") for name in names),
+    )
+    return markdown((*head, "share of the first 20"), cells)
+
+
 def of_protocols(chosen: Callable[[str], bool]) -> str:
     """Test NDCG@20 / Recall@20 of the pipeline under other params."""
     rows = [row for row in bench("protocols")["rows"] if chosen(" ".join(row["settings"]))]

@@ -356,6 +356,39 @@ def test_one_cut_in_time_needs_users_with_enough_ratings(here, ratings_in_time):
     assert "no rating is left with min_rating 0 and k_core 5 (of 4)" in here("one_cut_in_time", ratings_in_time)
 
 
+def test_the_spread_is_over_seeds_labels_and_each_use_of_random_numbers(here, sequences):
+    settings = (f"--set={setting}" for setting in SMALL)
+    result = here("spread", "--sequences", sequences, "--seeds", "1,2", *settings)
+    whole, alone = result["whole"], result["next_movie"]
+    ndcg = np.array(whole["ndcg@10"])  # by label and seed
+    assert (
+        ndcg.shape == (2, 2) and (ndcg > 0.5).all() and set(whole["deviation"]) == {"seeds", "labels", "both", "users"}
+    )
+    assert whole["deviation"]["both"] == pytest.approx(ndcg.std(ddof=1), abs=1e-6)
+    for name, axis in (("labels", 0), ("seeds", 1)):
+        assert whole["deviation"][name] == pytest.approx(np.sqrt((np.diff(ndcg, axis=axis) ** 2 / 2).mean()), abs=1e-6)
+    assert list(alone) == ["initial embeddings", "batches", "negatives and targets"]
+    assert len({of["ndcg@10"][0] for of in alone.values()}) == 1, "all start from the same seeds"
+
+
+def test_relabelling_changes_the_order_alone(module, sequences):
+    interactions = module("next_item").read_sequences(sequences)
+    relabelled = module("spread").relabelled(interactions, 1)
+
+    def walks(table):
+        steps = table["item"].groupby(table["user"]).agg(list)
+        return sorted(map(len, steps)), steps.map(len).tolist()
+
+    assert walks(relabelled)[0] == walks(interactions)[0] and walks(relabelled)[1] != walks(interactions)[1]
+    follows = {}
+    for table in (interactions, relabelled):
+        item, user = table["item"].to_numpy(), table["user"].to_numpy()
+        pairs = set(zip(item[:-1][user[1:] == user[:-1]], item[1:][user[1:] == user[:-1]], strict=True))
+        follows[len(follows)] = pairs
+    assert len(follows[0]) == len(follows[1]) == 30, "each movie has one that follows it"
+    assert module("spread").relabelled(interactions, 0) is interactions
+
+
 DAY = 86400
 
 
@@ -378,8 +411,7 @@ def test_a_replay_compares_the_services_on_the_same_targets(ratings_by_day, tmp_
     settings = (f"--set={setting}" for setting in SMALL)
     arguments = (ratings_by_day, "--days", "4", "--every", "2", "--figure", tmp_path / "a.png", *settings)
     result, progress = result_of("replay", tmp_path / "a.json", *arguments)
-    # The days 25 to 28: 48, 36, 24 and 12 users go on, and beside them user 99 (whose first like is no target) and movie
-    # 30.
+    # The days 25 to 28: 48, 36, 24 and 12 users go on; beside them user 99, whose first like is no target, and movie 30.
     assert [row["day"] for row in result["by_day"]] == ["1970-01-26", "1970-01-27", "1970-01-28", "1970-01-29"]
     assert [row["targets"] for row in result["by_day"]] == [48, 36 + 2 + 2, 24 + 1, 12 + 1]
     sizes = {"days": 4, "every": 2, "targets": 126, "of_new_users": 3, "of_new_movies": 3}

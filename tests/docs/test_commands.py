@@ -27,6 +27,7 @@ from stage_runner import ORDER, run_stage
 
 import movierec.recommend.cli as cli
 from movierec.datasets.releases import RELEASES
+from movierec.update import update
 from movierec.utils.errors import UserError
 from movierec.utils.params import read_params
 
@@ -114,6 +115,9 @@ class Reader:
                     self.project.call(*words)
                 elif target not in TARGETS:
                     raise LookupError
+            case ("python", "-m", "movierec", "update", *rest):
+                args = cli.update_arguments(rest)
+                update(args.folders, read_params(Path("params.yaml")), args.models, args.to)
             case ("python", "-m", "movierec", *rest):
                 cli.answer(cli.arguments(rest), read_params(Path("params.yaml")))
             case ("python", "stages/recommend.py", *rest):
