@@ -411,7 +411,7 @@ def test_a_replay_compares_the_services_on_the_same_targets(ratings_by_day, tmp_
     settings = (f"--set={setting}" for setting in SMALL)
     arguments = (ratings_by_day, "--days", "4", "--every", "2", "--figure", tmp_path / "a.png", *settings)
     result, progress = result_of("replay", tmp_path / "a.json", *arguments)
-    # The days 25 to 28: 48, 36, 24 and 12 users go on; beside them user 99, whose first like is no target, and movie 30.
+    # The days 25 to 28: 48, 36, 24 and 12 users go on; beside them user 99 (the first like is no target), and movie 30.
     assert [row["day"] for row in result["by_day"]] == ["1970-01-26", "1970-01-27", "1970-01-28", "1970-01-29"]
     assert [row["targets"] for row in result["by_day"]] == [48, 36 + 2 + 2, 24 + 1, 12 + 1]
     sizes = {"days": 4, "every": 2, "targets": 126, "of_new_users": 3, "of_new_movies": 3}
