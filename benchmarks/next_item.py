@@ -114,12 +114,12 @@ def new_event_ms(network: NextMovie, histories: Histories, repeats: int = 200) -
     """The median time to update one user's state with one more movie and to score all movies, in milliseconds."""
     times = []
     with torch.no_grad():
-        of_one = histories.of(np.array([0]))
+        of_one, ends = histories.of(np.array([0])), network.unit_ends()
         state = network.states(of_one)
         for item in np.resize(np.arange(len(network.end)), repeats):
             began = time.perf_counter()
             state = network.after(state, torch.tensor([item]))
-            network.scores(state, of_one)
+            network.scores(state, of_one, ends)
             times.append(time.perf_counter() - began)
     return round(1000 * float(np.median(times)), 3)
 

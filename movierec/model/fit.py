@@ -31,6 +31,7 @@ from movierec.ranking.metrics import CHOOSING, keep_rows, sample_users
 from movierec.ranking.topk import Scorer, evaluate
 from movierec.utils.errors import UserError
 from movierec.utils.group import ALONE, Group
+from movierec.utils.operations import torch_threads
 from movierec.utils.params import NO_GPU, Params
 
 TREND_HALF_LIVES = (7.0, 30.0, 365.0)  # in days
@@ -104,15 +105,13 @@ def fit(
     vectors, epochs = fitting.graph_model(graph, checkpoint("graph"))
     if not group.leads:
         return None
-    threads = torch.get_num_threads()
-    torch.set_num_threads(threads * group.local_size)  # the other processes of this machine wait
-    if group.size > 1 or params.device != "cpu":
-        graph = Graph(arrays)
-    model = fitting.processes(Model(graph, **vectors, users=None, items=None))
-    if profiles:
-        model, of_next = fitting.next_movie(model, profiles, later, checkpoint("next"))
-        epochs = pd.concat([epochs, of_next])
-    torch.set_num_threads(threads)
+    with torch_threads(torch.get_num_threads() * group.local_size):  # the other processes of this machine wait
+        if group.size > 1 or params.device != "cpu":
+            graph = Graph(arrays)
+        model = fitting.processes(Model(graph, **vectors, users=None, items=None))
+        if profiles:
+            model, of_next = fitting.next_movie(model, profiles, later, checkpoint("next"))
+            epochs = pd.concat([epochs, of_next])
     return Fitted(model, epochs[["component", *Epoch._fields]])
 
 

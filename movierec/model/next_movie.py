@@ -14,7 +14,7 @@ from movierec.interactions.history import Histories, decayed, transitions
 from movierec.model.graph import weighted_sum
 from movierec.ranking.topk import Scorer, chunks
 from movierec.utils.linear_algebra import singular_vectors
-from movierec.utils.operations import exp_, linear, log, product, sqrt
+from movierec.utils.operations import exp_, linear, log, product, sqrt, torch_threads
 
 TINY = 1e-30  # what a probability is at least, so that its logarithm is finite
 UNLIKELY = 0.03  # a gap is left out if it is as improbable as this beside the most probable one
@@ -118,14 +118,21 @@ class NextMovie(nn.Module):
         u = x + linear(F.gelu(linear(norm(x), self.up)), self.down)
         return F.normalize(u, dim=-1) / self.temperature
 
-    def scores(self, states: Tensor, histories: Histories) -> Tensor:
-        """The scores of all movies: states (n, width) after these histories to (n, n_items)."""
+    def scores(self, states: Tensor, histories: Histories, ends: Tensor | None = None) -> Tensor:
+        """The scores of all movies: states (n, width) after these histories to (n, n_items).
+
+        `ends` are the `unit_ends`, where there are many calls.
+        """
+        ends = self.unit_ends() if ends is None else ends
+        if len(states) == 1 and torch.get_num_threads() > 1:  # to wake the others takes longer than the work
+            with torch_threads(1):
+                return self.scores(states, histories, ends)
         x = self.inputs(states, torch.from_numpy(last_situations(histories)))
         logits = linear(norm(x), self.when).masked_fill_(~torch.from_numpy(possible_gaps(histories)), -torch.inf)
         share = exp_(logits - logits.amax(dim=1, keepdim=True))  # p, but for a factor of each user
         share[share < UNLIKELY] = 0
         user, gap = share.nonzero(as_tuple=True)  # pairs, n_pairs of them
-        of_pairs = product(self.vectors(x[user], gap), F.normalize(self.end).T).add_(self.bias)  # (n_pairs, n_items)
+        of_pairs = product(self.vectors(x[user], gap), ends.T).add_(self.bias)  # (n_pairs, n_items)
         exp_(of_pairs.sub_(of_pairs.amax(dim=1, keepdim=True)))
         seen = histories.of(user.numpy())
         at = torch.from_numpy(seen.users), torch.from_numpy(seen.items.astype(np.int64))
@@ -133,18 +140,23 @@ class NextMovie(nn.Module):
         of_pairs[at] = 0
         weight = share[user, gap] / of_pairs.sum(dim=1).clamp_(min=TINY)
         of_pairs[at] = of_seen
-        mixture = torch.zeros(len(x), len(self.end)).index_add_(0, user, of_pairs.mul_(weight.unsqueeze(1)))
+        mixture = torch.zeros(len(x), len(ends)).index_add_(0, user, of_pairs.mul_(weight.unsqueeze(1)))
         return log(mixture.clamp_(min=TINY))
+
+    def unit_ends(self) -> Tensor:
+        """The embeddings o with unit length: (n_items, dim)."""
+        return F.normalize(self.end.detach())
 
     def scorer(self, histories: Histories) -> Scorer:
         """Scores for users with these histories."""
+        ends = self.unit_ends()
 
         def score(users: np.ndarray) -> Tensor:
             found = []
             with torch.no_grad():
                 for at in chunks(len(users), N_CLASSES * len(self.end)):
                     some = histories.of(users[at])
-                    found.append(self.scores(self.states(some), some))
+                    found.append(self.scores(self.states(some), some, ends))
             return torch.cat(found)
 
         return score

@@ -10,7 +10,7 @@ the part of a thread ends: NumPy's have neither.
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,6 +33,17 @@ def thread_pool(threads: int) -> ThreadPoolExecutor:
 def one_thread() -> contextlib.AbstractContextManager:
     """Have LAPACK take one thread, as its bits depend on their number; it does where the variables were set in time."""
     return contextlib.nullcontext() if movierec.IN_TIME else threadpool_limits(1)
+
+
+@contextlib.contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Have torch, and `product`, take so many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from imports import ROOT
 
 import movierec
-from movierec.utils.operations import exp_, linear, log, product, sqrt
+from movierec.utils.operations import exp_, linear, log, product, sqrt, torch_threads
 
 SHAPES = [(1, 1, 1), (1, 64, 500), (17, 18, 24), (300, 5, 301), (700, 129, 33), (5000, 8, 3)]
 
@@ -107,3 +107,16 @@ def test_a_program_that_has_loaded_numpy_before_gets_the_same_products(monkeypat
     monkeypatch.setattr(movierec, "IN_TIME", False)
     a, b = torch.randn(700, 30), torch.randn(30, 20)
     torch.testing.assert_close(product(a, b), a @ b, rtol=1e-4, atol=1e-4)
+
+
+def test_threads_are_given_back_after_an_error():
+    before = torch.get_num_threads()
+
+    def failing():
+        with torch_threads(before + 1):
+            assert torch.get_num_threads() == before + 1
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        failing()
+    assert torch.get_num_threads() == before
