@@ -85,18 +85,17 @@ def excluded(batch: Batch, negatives: np.ndarray, n_items: int) -> Tensor:
     """Whether a sampled movie is no negative at a step, as it is already seen or the target: (n_steps, n_negatives)."""
     column_of = np.full(n_items, -1)
     column_of[negatives] = np.arange(len(negatives))
-    out = torch.zeros(len(batch.target), len(negatives), dtype=torch.bool)
-    begin = 0
-    for history in batch.histories:
-        columns = column_of[history]
-        place = np.flatnonzero(columns >= 0)
-        steps = torch.arange(len(history) - 1).unsqueeze(1)
-        out[begin : begin + len(steps), torch.from_numpy(columns[place])] = steps >= torch.from_numpy(place)
-        begin += len(steps)
-    columns = torch.from_numpy(column_of[batch.target.numpy()])
-    rows = (columns >= 0).nonzero().squeeze(1)
-    out[rows, columns[rows]] = True
-    return out
+    n_steps = np.array([len(history) - 1 for history in batch.histories])
+    column = column_of[np.concatenate([history[:-1] for history in batch.histories])]  # of each movie but the last ones
+    place = np.flatnonzero(column >= 0)
+    count = np.repeat(np.cumsum(n_steps), n_steps)[place] - place  # of the steps from the movie on
+    step = np.repeat(place - np.cumsum(count) + count, count) + np.arange(count.sum())
+    out = np.zeros((len(batch.target), len(negatives)), bool)
+    out[step, np.repeat(column[place], count)] = True
+    target = column_of[batch.target.numpy()]
+    rows = np.flatnonzero(target >= 0)
+    out[rows, target[rows]] = True
+    return torch.from_numpy(out)
 
 
 class LogSumExp(torch.autograd.Function):
