@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("DGL", "off")  # torch sums a few messages as fast, and DGL takes half a second to load
+
 from movierec.recommend import cli
 from movierec.utils.errors import UserError, printable
 

@@ -1,6 +1,7 @@
 """The command line: every option, JSON, and errors."""
 
 import json
+import os
 import runpy
 import shutil
 import subprocess
@@ -232,7 +233,7 @@ def test_help_has_every_option(capsys):
         cli.arguments(["--help"])
     text = capsys.readouterr().out
     options = ["user", "watched", "like", "dislike", "gender", "similar"]
-    options += ["top", "genre", "exclude-genre", "year", "diversity", "json"]
+    options += ["at", "top", "genre", "exclude-genre", "year", "diversity", "json", "models"]
     assert [option for option in options if f"\n  --{option} " not in text] == []
     assert text.startswith("usage: python -m movierec")
 
@@ -250,6 +251,7 @@ def test_a_missing_model_is_an_error(monkeypatch, tmp_path):
 
 
 def test_the_module_runs_in_the_folder_of_a_project(models, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DGL", "on")  # or it would be off for other tests
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "models").symlink_to(models[0])
     monkeypatch.chdir(tmp_path)
@@ -265,7 +267,19 @@ def test_the_module_runs_in_the_folder_of_a_project(models, tmp_path, monkeypatc
         runpy.run_module("movierec", run_name="__main__")
 
 
+def test_recommendations_do_without_dgl_and_the_libraries_of_the_stages(models, tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    code = "import runpy, sys; sys.argv[1:] = ['--user', '110', '--models', sys.argv[1]]; "
+    code += "runpy.run_module('movierec', run_name='__main__'); print(*sys.modules)"
+    environment = {name: of for name, of in os.environ.items() if name != "DGL"} | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, str(models[1])]
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "Recommended to user 110" in found
+    assert not {"dgl", "duckdb", "sklearn", "matplotlib", "dvc"} & set(found.split())
+
+
 def test_an_update_and_its_recommendations(models, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DGL", "on")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "models").symlink_to(models[1])
     (tmp_path / "day").mkdir()
