@@ -10,6 +10,7 @@ update FOLDER                                new ratings, users and movies in a 
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +21,13 @@ from movierec.utils.errors import UserError
 if TYPE_CHECKING:  # the libraries are loaded when the arguments are valid
     import pandas as pd
 
+    from movierec.recommend.lookup import Id
     from movierec.recommend.recommender import Recommender
     from movierec.utils.params import Params
 
 MODELS, UPDATED = Path("models"), Path("models/updated")
 LIKED = 8  # best ratings shown of a user
+MAX_CHOICES = 20  # movies that a title may be
 
 
 def arguments(argv: Sequence[str], prog: str = "python -m movierec") -> argparse.Namespace:
@@ -40,10 +43,12 @@ def arguments(argv: Sequence[str], prog: str = "python -m movierec") -> argparse
     users.add_argument(
         "--at", metavar="TIME", help="the moment of asking, in UTC: 2003-02-28T20:00 (default: the end of the data)"
     )
-    users.add_argument("--like", action="append", metavar="MOVIE", help="a new user likes it; repeatable")
-    users.add_argument("--dislike", action="append", metavar="MOVIE", help="a new user dislikes it; repeatable")
+    users.add_argument("--like", action="append", metavar="MOVIE", help="a new user likes it (title or ID); repeatable")
+    users.add_argument(
+        "--dislike", action="append", metavar="MOVIE", help="a new user dislikes it (title or ID); repeatable"
+    )
     users.add_argument("--gender", choices=("F", "M"), help="of a new user")
-    users.add_argument("--similar", metavar="MOVIE", help="movies similar to this one")
+    users.add_argument("--similar", metavar="MOVIE", help="movies similar to this one (title or ID)")
     movies = parser.add_argument_group("movies")
     movies.add_argument("--top", type=int, metavar="N", help="movies per user (default: top_k of params.yaml)")
     movies.add_argument("--genre", action="append", help="only movies of this genre; repeatable, for any of them")
@@ -101,14 +106,14 @@ def answer(args: argparse.Namespace, params: "Params") -> None:
     diverse = asked | {"diversity": params.diversity if args.diversity is None else args.diversity}
     recommender = Recommender.load(args.models)
     if args.similar:
-        movie_id = recommender.find(args.similar)
+        movie_id = movie_of(recommender, args.similar)
         title = recommender.title_of(movie_id)
         movies = recommender.similar(movie_id, **asked)
         show(args, recommender, f"Like {title}", {"movie_id": movie_id, "title": title}, movies=movies)
     elif args.user:
         show_users(args, recommender, diverse)
     else:
-        liked, disliked = ([recommender.find(title) for title in of or []] for of in (args.like, args.dislike))
+        liked, disliked = ([movie_of(recommender, text) for text in of or []] for of in (args.like, args.dislike))
         movies = recommender.recommend_new(liked, disliked, args.gender, because=True, **diverse)
         words = [f"likes {', '.join(map(recommender.title_of, liked))}"] * bool(liked)
         words += [f"dislikes {', '.join(map(recommender.title_of, disliked))}"] * bool(disliked)
@@ -117,11 +122,37 @@ def answer(args: argparse.Namespace, params: "Params") -> None:
         show(args, recommender, f"Someone new: {'; '.join(words)}", said, movies=movies)
 
 
+def movie_of(recommender: "Recommender", text: str) -> "Id":
+    """The MovieID of a title or id; where a title is not clear, a terminal is asked.
+
+    Raises:
+        UserError: an unknown title, or one that is not clear, with the ids that it may be.
+    """
+    from movierec.recommend.titles import Unclear
+
+    try:
+        return recommender.movie_id(text)
+    except Unclear as error:
+        ids = [recommender.item_ids[index] for index in error.candidates[:MAX_CHOICES]]
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UserError(f"{error} Ids are taken too: {', '.join(map(str, ids))}.") from None
+        print(f"'{text}' may be")
+        for number, movie_id in enumerate(ids, 1):
+            print(f"{number:3}  {recommender.title_of(movie_id)}")
+        try:
+            answer = input("Which one? ").strip()
+        except EOFError:
+            answer = ""
+        if answer not in map(str, range(1, len(ids) + 1)):
+            raise UserError(f"'{answer}' is not a number from 1 to {len(ids)}.") from None
+        return recommender.movie_id(str(ids[int(answer) - 1]))
+
+
 def show_users(args: argparse.Namespace, recommender: "Recommender", asked: dict[str, Any]) -> None:
     """The best ratings of each user, and the recommendations."""
     from movierec.recommend.printing import as_records, print_movies
 
-    watched = [recommender.movie_id(movie) for movie in args.watched or []]
+    watched = [movie_of(recommender, text) for text in args.watched or []]
     users = list(dict.fromkeys(recommender.user_id(user) for user in args.user))
     found = recommender.recommend(users, watched=watched, at=args.at, because=True, **asked)
     for user_id in users:

@@ -22,7 +22,7 @@ from movierec.recommend.filters import Filters
 from movierec.recommend.lookup import Id, indices, is_text, plain_id, typed
 from movierec.recommend.reasons import reasons
 from movierec.recommend.reranking import POOL, diversify
-from movierec.recommend.titles import Titles
+from movierec.recommend.titles import Titles, normalise
 from movierec.utils.errors import UserError
 from movierec.utils.group import ALONE, Group
 from movierec.utils.storage import read_arrays
@@ -100,8 +100,10 @@ class Recommender:
     def movie_id(self, text: str) -> Id:
         """A MovieID from text, which may be a title; see `find`."""
         movie_id = typed(text, self.item_ids)
-        known = isinstance(movie_id, int) or (is_text(self.item_ids) and bool((self.item_ids == movie_id).any()))
-        return movie_id if known else self.find(text)
+        if isinstance(movie_id, str) == is_text(self.item_ids) and bool((self.item_ids == movie_id).any()):
+            return movie_id
+        is_title = isinstance(movie_id, str) or normalise(text) in self.titles.names
+        return self.find(text) if is_title else movie_id
 
     def recommend(
         self,

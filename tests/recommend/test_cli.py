@@ -15,6 +15,7 @@ from small_recommender import ITEM_IDS, N_ITEMS, PARAMS, USER_IDS, movie_ids, sm
 from movierec.recommend import cli
 from movierec.recommend.filters import Filters
 from movierec.recommend.printing import as_records
+from movierec.recommend.recommender import Recommender
 from movierec.utils.errors import UserError
 from movierec.utils.params import only
 
@@ -315,3 +316,42 @@ def test_the_moment_of_asking(run, records):
     ):
         with pytest.raises(UserError, match=message):
             run(*argv, temporal=temporal)
+
+
+@pytest.mark.parametrize("option", ["--like", "--dislike", "--similar"])
+def test_a_movie_is_named_by_its_title_or_id(run, option):
+    assert run(option, "film 7") == run(option, str(ITEM_IDS[7]))
+
+
+@pytest.fixture
+def unclear(tmp_path):
+    """The folder of a model with three films of one title."""
+    of = small()
+    movies = of.catalogue.movies.assign(Title=["Twin"] * 3 + of.catalogue.movies["Title"].tolist()[3:])
+    write_small(tmp_path, of._replace(catalogue=of.catalogue._replace(movies=movies)))
+    return tmp_path
+
+
+def test_a_title_that_is_not_clear_comes_with_ids(unclear):
+    with pytest.raises(UserError, match=r"'twin' may be .* Ids are taken too: 1000, 1003, 1006\."):
+        cli.answer(cli.arguments(["--like", "twin", "--models", str(unclear)]), PARAMS)
+
+
+@pytest.mark.parametrize(("typed", "index"), [("2", 1), (" 3 ", 2), ("4", None), ("x", None), (EOFError(), None)])
+def test_on_a_terminal_a_title_that_is_not_clear_is_asked_for(unclear, monkeypatch, capsys, typed, index):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    def answer(prompt):
+        if isinstance(typed, EOFError):
+            raise typed
+        return typed
+
+    monkeypatch.setattr("builtins.input", answer)
+    recommender = Recommender.load(unclear)
+    if index is None:
+        with pytest.raises(UserError, match="is not a number from 1 to 3"):
+            cli.movie_of(recommender, "twin")
+    else:
+        assert cli.movie_of(recommender, "twin") == ITEM_IDS[index]
+    assert capsys.readouterr().out.splitlines()[:2] == ["'twin' may be", "  1  Twin"]

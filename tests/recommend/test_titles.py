@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from movierec.recommend.titles import Titles, names_of, normalise
+from movierec.recommend.titles import Titles, Unclear, names_of, normalise
 from movierec.utils.errors import UserError
 
 EPISODES = ["Star Wars: Episode IV - A New Hope", "Star Wars: Episode V - The Empire Strikes Back"]
@@ -131,3 +131,13 @@ def test_titles_are_compared_without_case_articles_accents_and_signs(title, expe
 def test_a_movie_has_the_names_in_its_parentheses_too():
     names = {"city the a k a la ville die stadt", "city", "ville", "stadt"}
     assert names_of("City, The (a.k.a. La Ville) (Die Stadt)") == names
+
+
+def test_what_is_before_a_colon_is_a_name_that_yields_to_full_ones():
+    titles = ["Terminator 2: Judgment Day", "Terminator, The", "Batman: Mask of the Phantasm", "Batman", "Saga: One"]
+    found = Titles([*titles, "Saga: Two"], np.array([1991, 1984, 1993, 1989, 2001, 2002]))
+    for query, index in (("terminator 2", 0), ("terminatr 2", 0), ("terminatr", 1), ("batman", 3), ("saga 2002", 5)):
+        assert found.find(query) == index, query
+    with pytest.raises(Unclear, match=r"'saga' may be Saga: One \(2001\) or Saga: Two \(2002\)") as error:
+        found.find("saga")
+    assert error.value.candidates == [4, 5]
