@@ -261,6 +261,20 @@ def next_item() -> str:
 
 
 @made
+def spread() -> str:
+    """Standard deviations of test NDCG@10 on leave-one-out, by what changes."""
+    result = bench("spread")
+    n = len(result["about"]["seeds"])
+    whole, alone = result["whole"], result["next_movie"]
+    words = {"seeds": "the seed", "labels": "the order of users and items", "both": "both"}
+    rows = [(OURS, words[of], four(whole["deviation"][of])) for of in words]
+    part = "the next-movie part alone"
+    rows += [(part, f"the seed of the {use}", four(of["deviation"])) for use, of in alone.items()]
+    rows.append((OURS, "the users (standard error of the mean)", four(whole["deviation"]["users"])))
+    return markdown(("model", f"what changes, {n} values each", "standard deviation"), rows)
+
+
+@made
 def one_cut_in_time() -> str:
     """NDCG@10 / HitRate@10 of the kinds of targets after one cut in time."""
     figures = bench("one_cut_in_time")
