@@ -79,6 +79,9 @@ class NewData(NamedTuple):
         names, found = {use: getattr(params.columns, use) for use in Columns.model_fields}, []
         for folder in folders:
             tables = read_folder(folder, names, params.rating_scale)
+            if catalogue.profiles and "Timestamp" not in tables.ratings.columns:
+                need = "which a model that follows time needs; add them, or set columns.timestamp in params.yaml"
+                raise UserError(f"{tables.ratings.path}: no column has times, {need}.")
             tables = tables._replace(closed=tables.closed and not tables.own)  # movies may be the new ones alone
             with tempfile.TemporaryDirectory() as scratch:
                 cleaned = clean(tables, params.max_rejected, Path(scratch), params.max_repeated)

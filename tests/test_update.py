@@ -184,6 +184,15 @@ def test_errors_name_the_folder_and_the_way_out(models, updated, tmp_path):
         update([tmp_path / "new0"], PARAMS, tmp_path / "updated", tmp_path / "again")
 
 
+def test_a_model_that_follows_time_needs_times(models, updated):
+    rows = ratings((NEW_USER, 1000, 5, END)).drop(columns="timestamp")
+    if Recommender.load(models).follows_time:
+        with pytest.raises(UserError, match=r"interactions\.csv: no column has times"):
+            updated(rows)
+    else:
+        assert history(updated(rows), NEW_USER) == [1000]
+
+
 def test_rejected_rows_are_said(updated):
     said = []
     rows = [(int(USER_IDS[0]), int(item), 5, END + 1) for item in ITEM_IDS]
