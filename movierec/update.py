@@ -120,7 +120,7 @@ class Side(NamedTuple):
     @classmethod
     def of(cls, before: np.ndarray, new: pd.Series, has_names: bool) -> "Side":
         """Of ids before and now; `has_names`: whether they are text or large."""
-        names = np.union1d(before, new.to_numpy(before.dtype))
+        names = np.union1d(before, new.to_numpy(object if is_text(before) else np.int64))
         place = np.searchsorted(names, before)
         return cls(names, np.arange(len(names)) if has_names else names, place, ~np.isin(np.arange(len(names)), place))
 

@@ -171,6 +171,12 @@ def test_ids_of_any_kind(tmp_path, large):
     assert len(after.recommend(user, k=3)) == 3 and len(after.recommend(names["user_names"][4], k=3)) == 3
 
 
+def test_a_new_id_may_be_large(updated):
+    after = updated(ratings((2**40, 1000, 5, END), (2**40 + 2**32, 1003, 5, END)))
+    assert after.user_ids.tolist() == [*USER_IDS, 2**40, 2**40 + 2**32]
+    assert history(after, 2**40 + 2**32) == [1003]
+
+
 def test_errors_name_the_folder_and_the_way_out(models, updated, tmp_path):
     with pytest.raises(UserError, match="new0: UserID ann is text, but those of the model are whole numbers"):
         updated(ratings(("ann", 1000, 5, END)))
