@@ -1,4 +1,4 @@
-"""Draw the figures: the long tail, and the map of movies."""
+"""Draw the figures: the training, the long tail, and the map of movies."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import _stage
 import numpy as np
 
 from movierec.evaluation.beyond_accuracy import coverage, gini, times_recommended
-from movierec.evaluation.figures import long_tail_figure, map_figure, places_on_map
+from movierec.evaluation.figures import long_tail_figure, map_figure, places_on_map, training_figure
 from movierec.evaluation.measure import K, at_test
 from movierec.interactions.features import movies_by_index
 from movierec.interactions.matrix import Split, item_degrees, to_csr
 from movierec.utils.params import knows_valid
-from movierec.utils.storage import read_arrays, read_rankings, read_table, replacing
+from movierec.utils.storage import read_arrays, read_csv, read_rankings, read_table, replacing
 
 FIGURES = Path("plots/figures")
 ON_MAP = 1000  # the best-known movies
@@ -29,6 +29,8 @@ def main() -> None:
     times = {name: times_recommended(of, len(item_ids)) for name, of in lists.items()}
     words = {name: f"coverage {coverage(of):.0%}, Gini {gini(of):.2f}" for name, of in times.items()}
     liked = item_degrees(split.train)
+    with replacing(FIGURES / "training.png") as path:
+        training_figure(*(read_csv(Path(f"plots/evaluation/{name}.csv")) for name in ("loss", "validation")), path)
     with replacing(FIGURES / "long_tail.png") as path:
         long_tail_figure(liked, times, words, path)
     best_known = np.argsort(-liked, kind="stable")[:ON_MAP]

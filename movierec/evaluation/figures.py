@@ -1,5 +1,6 @@
 """matplotlib figures, as PNG."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+AT = 20  # the cutoff of validation
 NEVER = 0.5  # the place of 0 on a logarithmic axis
 LABELS = 60  # titles on the map, at most
 GENRES = 10  # with a colour of their own
@@ -48,6 +50,30 @@ def long_tail_figure(liked: np.ndarray, recommended: dict[str, np.ndarray], word
     panels[0, 0].legend(loc="upper left", frameon=False)
     panels[0, 0].set_ylabel("users who have it among their first 20 recommendations")
     figure.suptitle("The long tail: each dot is a movie")
+    save(figure, path)
+
+
+def training_figure(loss: pd.DataFrame, ndcg: pd.DataFrame, path: Path) -> None:
+    """The training by epoch: the loss, and the validation NDCG beside the whole model and the baselines.
+
+    Tables of epoch, series, and loss or ndcg; a model without epochs has a level line.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    names = ("loss", f"validation NDCG@{AT}")
+    all_series = pd.concat([loss["series"], ndcg["series"]]).unique()
+    colours = dict(zip(all_series, itertools.cycle(plt.get_cmap("Dark2").colors), strict=False))
+    for panel, table, name in zip(panels, (loss, ndcg), names, strict=True):
+        last = {series: of.iloc[-1] for series, of in table.groupby("series", sort=False)}
+        order = sorted(last, key=lambda series: -last[series].iloc[-1])
+        for series in order:
+            of = table[table["series"] == series]
+            level = of.iloc[:, -1].nunique() == 1
+            style = {"linestyle": "--", "linewidth": 1.2} if level else {"marker": ".", "linewidth": 1.8}
+            panel.plot(of["epoch"], of.iloc[:, -1], color=colours[series], label=plain(series), **style)
+        panel.set(xlabel="epoch", title=name)
+        panel.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+        panel.grid(alpha=0.25)
+        panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     save(figure, path)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from movierec.evaluation.figures import LABELS, label, long_tail_figure, map_figure, places_on_map
+from movierec.evaluation.figures import LABELS, label, long_tail_figure, map_figure, places_on_map, training_figure
 
 
 def test_similar_movies_are_near_each_other_on_the_map():
@@ -39,7 +39,35 @@ def draw_long_tail(path):
     long_tail_figure(np.array([0, 3, 9]), recommended, {"model": "x", "EASE": "y"}, path)
 
 
-@pytest.mark.parametrize("draw", [draw_map, draw_long_tail])
+LOSS = pd.DataFrame({"epoch": [1, 2, 3], "series": ["graph part"] * 3, "loss": [3.0, 2.0, 1.5]})
+NDCG = pd.DataFrame(
+    {
+        "epoch": [1, 3, 1, 3, 1, 2, 3],
+        "series": ["model"] * 2 + ["EASE"] * 2 + ["graph part"] * 3,
+        "ndcg": [0.5, 0.5, 0.4, 0.4, 0.1, 0.2, 0.3],
+    }
+)
+
+
+def draw_training(path):
+    training_figure(LOSS, NDCG, path)
+
+
+def test_the_training_is_drawn_beside_the_models_that_have_no_epochs(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plt, "close", drawn.append)
+    draw_training(tmp_path / "training.png")
+    loss, ndcg = drawn[0].axes
+    lines = {line.get_label(): line for line in ndcg.lines}
+    assert list(lines) == ["model", "EASE", "graph part"], "the best first"
+    assert lines["graph part"].get_ydata().tolist() == [0.1, 0.2, 0.3]
+    assert [lines[name].get_linestyle() for name in lines] == ["--", "--", "-"]
+    assert loss.lines[0].get_color() == lines["graph part"].get_color() != lines["EASE"].get_color()
+    monkeypatch.undo()
+    plt.close(drawn[0])
+
+
+@pytest.mark.parametrize("draw", [draw_map, draw_long_tail, draw_training])
 def test_a_figure_is_drawn_with_the_same_bytes_each_time(draw, tmp_path):
     for name in ("1.png", "2.png"):
         draw(tmp_path / name)
