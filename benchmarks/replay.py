@@ -258,20 +258,25 @@ def figures(rank: np.ndarray) -> dict[str, float]:
     return {"ndcg": round(float((hits / np.log2(rank + 2)).mean()), 6), "hit_rate": round(float(hits.mean()), 6)}
 
 
+def mean_ndcg(rows: list[dict[str, Any]], name: str) -> np.ndarray:
+    """The mean NDCG of a service over all targets up to each day: (n_days,)."""
+    targets = np.array([row["targets"] for row in rows])
+    return np.cumsum([row[name]["ndcg"] for row in rows] * targets) / np.cumsum(targets)
+
+
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw the mean NDCG of all lists up to each day, a line for each service, as a PNG."""
-    days, targets = pd.to_datetime([row["day"] for row in rows]), np.array([row["targets"] for row in rows])
-    drawn, panel = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    for name, colour in zip(SERVICES, COLOURS, strict=True):
-        values = np.cumsum([row[name]["ndcg"] * row["targets"] for row in rows]) / np.cumsum(targets)
-        panel.plot(days, values, color=colour, linewidth=2, label=name)
-        panel.annotate(f" {values[-1]:.3f}", (days[-1], values[-1]), va="center", color=colour)
-    panel.set(ylabel=f"mean NDCG@{K} of the lists so far", title="Lists for the day, made at midnight", ylim=(0, None))
-    panel.legend(frameon=False, loc="lower right")
+    """Draw the mean NDCG of all targets up to each day, a line for each service, as a PNG."""
+    days = pd.to_datetime([row["day"] for row in rows])
+    figure, panel = plt.subplots(figsize=(10, 4.5), layout="constrained")
+    for name, colour in sorted(zip(SERVICES, COLOURS, strict=True), key=lambda of: -mean_ndcg(rows, of[0])[-1]):
+        values = mean_ndcg(rows, name)
+        panel.plot(days, values, color=colour, linewidth=2, label=f"{name}: {values[-1]:.3f}")
+    panel.set(ylabel=f"NDCG@{K}, mean of all likes up to the day", title="A service, day by day", ylim=(0, None))
+    panel.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     panel.grid(alpha=0.25)
-    drawn.autofmt_xdate()
+    figure.autofmt_xdate()
     with replacing(path) as partial:
-        save(drawn, partial)
+        save(figure, partial)
 
 
 if __name__ == "__main__":
