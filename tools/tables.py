@@ -319,7 +319,7 @@ def replay() -> str:
 
 @made
 def replay_busy() -> str:
-    """Of a month with many new users."""
+    """Of two weeks with many new users."""
     return of_replay("replay_busy")
 
 
