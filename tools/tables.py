@@ -307,7 +307,9 @@ def of_replay(name: str) -> str:
         chosen = (of, *(of[kind] for kind in kinds))
         return [f"{figures['ndcg']:.4f} / {figures['hit_rate']:.4f}" for figures in chosen]
 
-    rows = ([service, *cells(of)] for service, of in result["services"].items())
+    every = result["data"]["every"]
+    often = "trained daily" if every == 1 else f"trained every {every} days"
+    rows = ([service.replace("trained daily", often), *cells(of)] for service, of in result["services"].items())
     return markdown(("service", f"all {result['data']['targets']:,} targets", *head), rows)
 
 
