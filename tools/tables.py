@@ -31,6 +31,7 @@ READING = {
     "movierec/model/gaussian_process.py": "the Gaussian processes over users and movies",
 }
 OURS = "**this model**"
+ENOUGH_TARGETS = 100  # of a replay, for figures of their own
 MODELS = {"model": OURS}  # other models have their names
 TABLES: dict[str, Callable[[], str]] = {}
 
@@ -300,7 +301,7 @@ def of_replay(name: str) -> str:
     """NDCG@10 / hit rate@10 of a replay's services, of all targets and of those of new users and new movies."""
     result = bench(name)
     kinds = {"of_new_users": "new users", "of_new_movies": "new movies"}
-    kinds = {kind: words for kind, words in kinds.items() if result["data"][kind]}
+    kinds = {kind: words for kind, words in kinds.items() if result["data"][kind] >= ENOUGH_TARGETS}
     head = [f"{words}, {result['data'][kind]:,}" for kind, words in kinds.items()]
 
     def cells(of: dict[str, Any]) -> list[str]:
