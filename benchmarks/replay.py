@@ -71,7 +71,7 @@ def main() -> None:
     sizes = {"days": args.days, "every": args.every} | {kind: int(of.sum()) for kind, of in replay.kinds().items()}
     seconds = {kind: round(float(np.mean(of)), 3) for kind, of in replay.seconds.items()}
     _bench.write_result(args.out, {"data": sizes, "services": services, "seconds": seconds, "by_day": rows})
-    draw(rows, args.figure)
+    draw(rows, args.every, args.figure)
 
 
 def read(source: Path) -> NewData:
@@ -264,13 +264,16 @@ def mean_ndcg(rows: list[dict[str, Any]], name: str) -> np.ndarray:
     return np.cumsum([row[name]["ndcg"] for row in rows] * targets) / np.cumsum(targets)
 
 
-def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw the mean NDCG of all targets up to each day, a line for each service, as a PNG."""
+def draw(rows: list[dict[str, Any]], every: int, path: Path) -> None:
+    """Draw the mean NDCG of all targets up to each day, a line for each service; `every`: of the training."""
+    often = "trained daily" if every == 1 else f"trained every {every} days"
     days = pd.to_datetime([row["day"] for row in rows])
     figure, panel = plt.subplots(figsize=(10, 4.5), layout="constrained")
     for name, colour in sorted(zip(SERVICES, COLOURS, strict=True), key=lambda of: -mean_ndcg(rows, of[0])[-1]):
         values = mean_ndcg(rows, name)
-        panel.plot(days, values, color=colour, linewidth=2, label=f"{name}: {values[-1]:.3f}")
+        panel.plot(
+            days, values, color=colour, linewidth=2, label=f"{name.replace(SERVICES[3], often)}: {values[-1]:.3f}"
+        )
     panel.set(ylabel=f"NDCG@{K}, mean of all likes up to the day", title="A service, day by day", ylim=(0, None))
     panel.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     panel.grid(alpha=0.25)

@@ -149,7 +149,7 @@ class Update:
         """The updated model."""
         model, histories = self.stored.model, self.profiles.histories
         if self.items.is_new.any():
-            features = placing_features(self._genres(), self.movies()["Year"])
+            features = placing_features(self.graph.item_genres, self.movies()["Year"])
             model = with_new_items(model, self.graph, self.profiles, self.items.is_new, features=features)
         if model.trend is not None:
             trend = Trend.of(histories, self.shape[1], model.trend.half_life, returns=model.trend.returns)

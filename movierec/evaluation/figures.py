@@ -14,7 +14,8 @@ import pandas as pd
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-AT = 20  # the cutoff of validation
+from movierec.evaluation.measure import K
+
 NEVER = 0.5  # the place of 0 on a logarithmic axis
 LABELS = 60  # titles on the map, at most
 GENRES = 10  # with a colour of their own
@@ -59,7 +60,7 @@ def training_figure(loss: pd.DataFrame, ndcg: pd.DataFrame, path: Path) -> None:
     Tables of epoch, series, and loss or ndcg; a model without epochs has a level line.
     """
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    names = ("loss", f"validation NDCG@{AT}")
+    names = ("loss", f"validation NDCG@{K}")
     all_series = pd.concat([loss["series"], ndcg["series"]]).unique()
     colours = dict(zip(all_series, itertools.cycle(plt.get_cmap("Dark2").colors), strict=False))
     for panel, table, name in zip(panels, (loss, ndcg), names, strict=True):

@@ -57,11 +57,10 @@ def with_new_items(
     if process:
         known = Nodes(model.graph.matrix.T.tocsr(), model.h_item, model.graph.item_genres)
         empty = sp.csr_matrix((len(new), graph.n_users), dtype=np.float32)
-        process = grown_process(
-            model.graph, process, known, Nodes(empty, rows["h_item"], graph.item_genres[new]), place=place
-        )
-    model = model._replace(graph=Graph(graph), h_item=grown["h_item"], items=process)
-    model = model._replace(item_messages=grown["item_messages"])
+        of_new = Nodes(empty, rows["h_item"], graph.item_genres[new])
+        process = grown_process(model.graph, process, known, of_new, place=place)
+    vectors = grown["h_item"], grown["item_messages"]
+    model = model._replace(graph=Graph(graph), h_item=vectors[0], item_messages=vectors[1], items=process)
     if model.next:
         of_items = {name: grown[name].squeeze(1).numpy() for name in ("origin", "bias", "end")}
         model = model._replace(next=NextMovie.from_arrays(arrays | of_items))
@@ -100,18 +99,15 @@ def regression(
         at, user = torch.from_numpy(item[rank < n]), torch.from_numpy(by_item.indices[entry].astype(np.int64))
         own = model.item_messages[at] * torch.from_numpy(by_item.data[entry]).unsqueeze(1)
         indptr = np.concatenate([[0], np.cumsum(np.minimum(degree, n))])
-        rows = sp.csr_matrix(
-            (np.ones(len(entry), np.float32), np.arange(len(entry)), indptr), (len(degree), len(entry))
-        )
+        entries = np.ones(len(entry), np.float32), np.arange(len(entry)), indptr
+        rows = sp.csr_matrix(entries, (len(degree), len(entry)))
         return inputs(rows, F.normalize(messages[user] - own), features[0])
 
     binary = sp.csr_matrix(users_of_new != 0, dtype=np.float32)
     x_new, y = inputs(binary, h_user, features[1]), known.numpy().astype(np.float64)
     usual = SAMPLES[[np.mean(degree >= n) >= 0.5 for n in SAMPLES]]
-    size, out = (
-        usual[np.searchsorted(usual, np.diff(binary.indptr), side="right") - 1],
-        np.empty((len(x_new), y.shape[1])),
-    )
+    size = usual[np.searchsorted(usual, np.diff(binary.indptr), side="right") - 1]  # of the sample, by new item
+    out = np.empty((len(x_new), y.shape[1]))
     for n in np.unique(size):
         has_enough = degree >= n
         x, target = sample(n)[has_enough], y[has_enough]

@@ -139,7 +139,7 @@ class Recommender:
         users = np.arange(len(self.user_ids)) if user_id is None else self.users_of(user_id)
         since = self.items_of(watched)
         if (len(since) or at is not None) and not self.follows_time:
-            raise UserError("--watched and --at need a model that follows time; change the split_strategy.")
+            raise UserError("watched movies and a moment need a model that follows time; change the split_strategy.")
         scorer, rows, seen, profiles = self.scorer, users, self.rated, self.profiles
         if not self._as_trained:
             profiles, seen = self._asking(users, since, at)
@@ -288,7 +288,7 @@ class Recommender:
         if at is not None:
             late = np.flatnonzero(profiles.histories.last_times > at)
             if len(late):
-                raise UserError(f"the last movie of user {self.user_ids[users[late[0]]]} is later than --at.")
+                raise UserError(f"the last movie of user {self.user_ids[users[late[0]]]} is later than that moment.")
             profiles = profiles._replace(histories=profiles.histories.asked_at(at, exactly=True))
         if not len(since):
             return profiles, seen

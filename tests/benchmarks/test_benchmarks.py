@@ -271,19 +271,24 @@ def test_sequences_are_by_time_and_of_equal_times_in_the_order_of_the_file(here,
         assert error.startswith("write_sequences: ") and message in error and not (tmp_path / "out2.txt").exists()
 
 
+def write_ml_1m(folder, rows):
+    """Ratings as MovieLens 1M has them, from rows of user, movie, time and stars; 31 movies, ids with gaps."""
+    folder.mkdir()
+    lines = [f"{user + 7}::{movie * 10 + 5}::{stars}::{time}" for user, movie, time, stars in rows]
+    (folder / "ratings.dat").write_text("\n".join(lines) + "\n")
+    (folder / "movies.dat").write_text("".join(f"{movie * 10 + 5}::M{movie} (1999)::Drama\n" for movie in range(31)))
+    users = sorted({user + 7 for user, *_ in rows})
+    (folder / "users.dat").write_text("".join(f"{user}::F::1::1::1\n" for user in users))
+    return folder
+
+
 @pytest.fixture
 def ratings_in_time(tmp_path):
     """Users walk around a circle of 30 movies, 12 each, one user after the other; every ninth comes back at the end."""
     rows = [(user, (user + step) % 30, 100 * user + step) for user in range(90) for step in range(12)]
     rows += [(user, (user + 12 + step) % 30, 10_000 + step) for user in range(0, 90, 9) for step in range(3)]
     rows += [(500, 0, 1)]  # too few of both
-    folder = tmp_path / "ml-1m"
-    folder.mkdir()
-    lines = [f"{user + 7}::{movie * 10 + 5}::4::{10**9 + time}" for user, movie, time in rows]
-    (folder / "ratings.dat").write_text("\n".join(lines) + "\n")
-    (folder / "movies.dat").write_text("".join(f"{movie * 10 + 5}::M (1999)::Drama\n" for movie in range(30)))
-    (folder / "users.dat").write_text("".join(f"{user}::F::1::1::1\n" for user in [*range(7, 97), 507]))
-    return folder
+    return write_ml_1m(tmp_path / "ml-1m", [(user, movie, 10**9 + time, 4) for user, movie, time in rows])
 
 
 def test_one_cut_in_time_has_all_kinds_of_targets(ratings_in_time, tmp_path):
@@ -398,13 +403,7 @@ def ratings_by_day(tmp_path):
     rows = [(user, (user + step) % 30, DAY * (step + user % 5) + user, 4) for user in range(60) for step in range(25)]
     rows += [(99, movie, DAY * 26 + movie, 4) for movie in (3, 4, 5)] + [(99, 6, DAY * 27 + 9, 5)]
     rows += [(user, 30, DAY * 26 + 99, 5) for user in (2, 7)] + [(12, 30, DAY * 28 + 99, 5), (3, 29, DAY * 28 + 99, 1)]
-    folder = tmp_path / "ml-1m"
-    folder.mkdir()
-    lines = [f"{user + 7}::{movie * 10 + 5}::{stars}::{time}" for user, movie, time, stars in rows]
-    (folder / "ratings.dat").write_text("\n".join(lines) + "\n")
-    (folder / "movies.dat").write_text("".join(f"{movie * 10 + 5}::M{movie} (1999)::Drama\n" for movie in range(31)))
-    (folder / "users.dat").write_text("".join(f"{user}::F::1::1::1\n" for user in [*range(7, 67), 106]))
-    return folder
+    return write_ml_1m(tmp_path / "ml-1m", rows)
 
 
 def test_a_replay_compares_the_services_on_the_same_targets(ratings_by_day, tmp_path):

@@ -311,8 +311,8 @@ def test_the_moment_of_asking(run, records):
     for argv, temporal, message in (
         (["--user", "106", "--at", "soon"], True, "--at soon is no time; write it as 2003-02-28"),
         (["--like", "film 3", "--at", "2033-05-18"], True, "--at needs --user"),
-        (["--user", "106", "--at", "1999-01-01"], True, "the last movie of user 106 is later than --at"),
-        (["--user", "106", "--at", "2033-05-18"], False, "--watched and --at need a model that follows time"),
+        (["--user", "106", "--at", "1999-01-01"], True, "the last movie of user 106 is later than that moment"),
+        (["--user", "106", "--at", "2033-05-18"], False, "watched movies and a moment need a model that follows time"),
     ):
         with pytest.raises(UserError, match=message):
             run(*argv, temporal=temporal)

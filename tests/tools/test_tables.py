@@ -60,6 +60,20 @@ def test_the_page_is_right_about_the_first_movie_after_the_cut():
     assert at_cut > max(first.values()) and first["model"] > max(row["first"]["ndcg@10"] for row in published)
 
 
+def test_the_page_is_right_about_updates():
+    month, busy = (tables.bench(name)["services"] for name in ("replay", "replay_busy"))
+    for of in (month, busy):
+        assert of["updated at once"]["ndcg"] > 3 * of["updated daily"]["ndcg"], "the history until the target"
+    assert month["updated daily"]["ndcg"] < 1.05 * month["trained once"]["ndcg"] > month["trained daily"]["ndcg"]
+    assert busy["updated daily"]["ndcg"] > 1.2 * busy["trained once"]["ndcg"]
+    updated, trained = (
+        busy[name]["of_new_users"]["ndcg"] for name in ("updated at once", "trained daily, updated at once")
+    )
+    assert updated > 0.98 * trained, "new users are folded in as well as trained on"
+    for row in tables.bench("new_movies")["rows"]:
+        assert row["ndcg@10"]["model"] > 2 * max(row["ndcg@10"]["number of first users"], row["ndcg@10"]["at random"])
+
+
 @pytest.fixture
 def scale(monkeypatch):
     """Two sizes: ten times the data take ten times the time in `clean`, a hundred times in `train`."""
