@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 from sklearn.isotonic import IsotonicRegression
 
 from movierec.evaluation.figures import plt, save
-from movierec.utils.storage import replacing
+from movierec.utils.arrays import replacing
 
 SLOW_S = 1.0  # stages that take longer at the largest size have a line
 WHOLE = "whole pipeline"

@@ -16,7 +16,8 @@ from movierec.interactions.matrix import rating_weights, to_csr
 from movierec.model.fit import fit
 from movierec.model.mixing import mixed_scorer
 from movierec.ranking.topk import evaluate
-from movierec.utils.storage import read_arrays, read_table
+from movierec.utils.arrays import read_arrays
+from movierec.utils.storage import read_table
 
 DATA = {  # by name, the params that differ
     "the default": {},

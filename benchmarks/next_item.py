@@ -21,8 +21,9 @@ from published_split import import_optimisers, sizes_of, without_feature_weights
 
 from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn, fit_markov, fit_popularity
 from movierec.data.splitting import Membership, Strategy, parts_of_users
-from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.histories import Histories
 from movierec.interactions.matrix import Split, to_csr
+from movierec.interactions.profiles import Profiles
 from movierec.model.fit import fit
 from movierec.model.next_movie import NextMovie
 from movierec.ranking.topk import Scorer, evaluate

@@ -30,8 +30,8 @@ from movierec.data.cleaning import clean
 from movierec.data.engine import Engine
 from movierec.data.layouts import read_folder
 from movierec.data.positives import Positives
-from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import Split, to_csr
+from movierec.interactions.profiles import Profiles
 from movierec.model.trend import Trend
 from movierec.ranking.metrics import user_metrics
 from movierec.ranking.topk import Scorer, best_unseen, chunks, evaluate

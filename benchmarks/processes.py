@@ -26,8 +26,8 @@ from movierec.model.fit import with_choices
 from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN, spectral_embeddings
 from movierec.model.training import LightGCNTraining
+from movierec.utils.arrays import read_arrays, write_arrays
 from movierec.utils.distributed import join
-from movierec.utils.storage import read_arrays, write_arrays
 
 
 def main() -> None:

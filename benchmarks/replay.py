@@ -34,15 +34,16 @@ from movierec.evaluation.figures import plt, save
 from movierec.interactions.features import gender_features, genre_features, movies_by_index
 from movierec.interactions.gaps import DAY
 from movierec.interactions.graph_arrays import graph_arrays
-from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.histories import Histories
 from movierec.interactions.matrix import rating_weights, run_id, to_csr
+from movierec.interactions.profiles import Profiles
 from movierec.model.fit import fit
 from movierec.model.saving import StoredModel
 from movierec.ranking.topk import Scorer, chunks
 from movierec.recommend.catalogue import Catalogue
 from movierec.update import NewData, Update
+from movierec.utils.arrays import replacing
 from movierec.utils.params import Params
-from movierec.utils.storage import replacing
 
 K = 10
 LAST_TENTH = Strategy("user_temporal", valid_fraction=0.05, test_fraction=0.05)  # of each user, for validation

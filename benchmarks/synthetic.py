@@ -25,8 +25,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from scipy.special import ndtri
 
+from movierec.utils.arrays import read_arrays, replacing, write_arrays
 from movierec.utils.errors import UserError
-from movierec.utils.storage import read_arrays, replacing, write_arrays
 
 # Interactions, users and movies of MovieLens 100K, 1M and 32M; log-linear between them, and beyond.
 SHAPES = np.array([(100_000, 943, 1_682), (1_000_000, 6_040, 3_706), (32_000_000, 200_948, 84_432)])

@@ -32,7 +32,7 @@ def main() -> None:
     truth = ground_truth("after_valid", test, train)
     rows = []
     for strength in STRENGTHS:
-        lists = diversify(items, scores, model.h_item, strength)[0][truth.users]
+        lists = diversify(items, scores, model.h_item.numpy(), strength)[0][truth.users]
         metrics = user_metrics(lists, truth.relevant, [K])
         figures = {name: metrics[name].mean() for name in (f"ndcg@{K}", f"recall@{K}")}
         figures["genre_distance"] = diversity(lists, model.graph.item_genres)

@@ -15,8 +15,9 @@ from movierec.data.cleaning import clean
 from movierec.data.layouts import read_folder
 from movierec.datasets.download import fetch_release
 from movierec.datasets.releases import RELEASES
+from movierec.utils.arrays import replacing
 from movierec.utils.errors import UserError
-from movierec.utils.storage import read_table, replacing
+from movierec.utils.storage import read_table
 
 
 def main() -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from movierec.interactions.history import Histories, decayed, last_items, recent_popularity, transitions
+from movierec.interactions.histories import Histories
 from movierec.interactions.matrix import CSR, item_degrees
+from movierec.interactions.profiles import decayed, last_items, recent_popularity, transitions
 from movierec.ranking.topk import Scorer, evaluate, linear_scorer, popularity_scorer
 from movierec.utils.linear_algebra import invert_spd_
 from movierec.utils.params import Ease, Knn

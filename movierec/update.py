@@ -22,17 +22,20 @@ from movierec.data.cleaning import clean
 from movierec.data.layouts import read_folder
 from movierec.interactions.features import gender_features, genre_features, placing_features
 from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
-from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.histories import Histories
 from movierec.interactions.matrix import rating_weights, run_id, to_csr
+from movierec.interactions.profiles import Profiles
 from movierec.model.new_items import with_new_items
-from movierec.model.saving import StoredModel, pack
+from movierec.model.saving import StoredModel, pack, unpack
 from movierec.model.trend import Trend
 from movierec.recommend.catalogue import Catalogue
+from movierec.recommend.files import CATALOGUE, FILES, MODEL, check_match, read_files
 from movierec.recommend.lookup import is_text
-from movierec.recommend.recommender import CATALOGUE, MODEL, Recommender
+from movierec.recommend.stored_catalogue import StoredCatalogue
+from movierec.utils.arrays import write_arrays
 from movierec.utils.errors import UserError
 from movierec.utils.params import Columns, Params
-from movierec.utils.storage import read_table, write_arrays
+from movierec.utils.storage import read_table
 
 Say = Callable[[str], Any]
 
@@ -52,7 +55,7 @@ def update(folders: Sequence[Path], params: Params, models: Path, to: Path, say:
     """
     if to.resolve() == models.resolve():
         raise UserError(f"--to {to} is the folder of the trained model; name another one.")
-    stored, catalogue = Recommender.read(models)
+    stored, catalogue = read_model(models)
     if catalogue.is_updated:
         raise UserError(f"{models} holds an updated model; update the trained one, with all folders since.")
     new = NewData.read(folders, params, catalogue, say)
@@ -64,6 +67,14 @@ def update(folders: Sequence[Path], params: Params, models: Path, to: Path, say:
     counts = len(merged.events), merged.users.is_new.sum(), merged.items.is_new.sum()
     say("new: {:,} ratings, {:,} users, {:,} movies".format(*counts))
     say(f"the updated model: {to}; recommendations: python -m movierec --models {to} --user {merged.users.names[0]}")
+
+
+def read_model(folder: Path) -> tuple[StoredModel, Catalogue]:
+    """A trained model and its catalogue; a UserError if a file is missing or damaged, or they do not match."""
+    model, arrays = read_files(folder)
+    catalogue = StoredCatalogue(arrays, str(folder / CATALOGUE))
+    check_match(model, catalogue, f"{FILES} in {folder}")
+    return unpack(model, str(folder / MODEL)), Catalogue.of_stored(catalogue)
 
 
 class NewData(NamedTuple):

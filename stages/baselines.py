@@ -7,12 +7,12 @@ import pandas as pd
 
 from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_item_knn, fit_markov, fit_popularity
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.history import Histories
+from movierec.interactions.histories import Histories
 from movierec.interactions.matrix import TEMPORAL, to_csr
 from movierec.ranking.metrics import CHOOSING, sample_users
 from movierec.ranking.topk import MOMENTS, rank_moments
+from movierec.utils.arrays import read_arrays, write_arrays
 from movierec.utils.params import knows_valid
-from movierec.utils.storage import read_arrays, write_arrays
 
 
 def main() -> None:

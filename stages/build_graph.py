@@ -7,7 +7,8 @@ import _stage
 from movierec.interactions.features import gender_features, genre_features
 from movierec.interactions.graph_arrays import graph_arrays
 from movierec.interactions.matrix import rating_weights, to_csr
-from movierec.utils.storage import read_table, write_arrays
+from movierec.utils.arrays import write_arrays
+from movierec.utils.storage import read_table
 
 
 def main() -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import _stage
 
 from movierec.interactions.features import movies_by_index
-from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import TEMPORAL, Split, run_id, to_csr
+from movierec.interactions.profiles import Profiles
 from movierec.recommend.catalogue import Catalogue
-from movierec.utils.storage import read_table, write_arrays
+from movierec.utils.arrays import write_arrays
+from movierec.utils.storage import read_table
 
 
 def main() -> None:

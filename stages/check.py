@@ -23,7 +23,8 @@ def main() -> None:
             raise UserError(NO_GPU)
     filters = Filters.from_text(params.only_genres, params.not_genres, params.only_years)
     try:
-        n_allowed = filters.allowed(movies_by_index(read_table(Path("data/clean/movies.parquet")), ids[1])).sum()
+        movies = movies_by_index(read_table(Path("data/clean/movies.parquet")), ids[1])
+        n_allowed = filters.allowed(movies["Genres"].to_numpy(), movies["Year"].fillna(0).to_numpy(int)).sum()
     except UserError as error:
         raise UserError(f"params.yaml: only_genres, not_genres and only_years: {error}") from None
     if params.top_k > n_allowed:

@@ -9,8 +9,8 @@ import _stage
 from movierec.datasets.download import Unreachable, fetch_release
 from movierec.datasets.own_files import copy_files, own_folder
 from movierec.datasets.releases import RELEASES
+from movierec.utils.arrays import read, replacing
 from movierec.utils.errors import UserError
-from movierec.utils.storage import read, replacing
 
 RAW = Path("data/raw")
 

@@ -10,8 +10,9 @@ from movierec.evaluation.figures import long_tail_figure, map_figure, places_on_
 from movierec.evaluation.measure import K, at_test
 from movierec.interactions.features import movies_by_index
 from movierec.interactions.matrix import Split, item_degrees, to_csr
+from movierec.utils.arrays import read_arrays, replacing
 from movierec.utils.params import knows_valid
-from movierec.utils.storage import read_arrays, read_csv, read_rankings, read_table, replacing
+from movierec.utils.storage import read_csv, read_rankings, read_table
 
 FIGURES = Path("plots/figures")
 ON_MAP = 1000  # the best-known movies

@@ -8,12 +8,12 @@ import pandas as pd
 
 from movierec.baselines import Fitting, baseline_scorers, fit_ease, fit_popularity
 from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
-from movierec.interactions.history import Profiles, profiles_at
 from movierec.interactions.matrix import to_csr
+from movierec.interactions.profiles import Profiles, profiles_at
 from movierec.model.fit import fit
 from movierec.ranking.topk import MOMENTS, rank_moments
+from movierec.utils.arrays import read_arrays, remove, write_arrays
 from movierec.utils.params import knows_valid
-from movierec.utils.storage import read_arrays, remove, write_arrays
 
 
 def main() -> None:

@@ -6,13 +6,14 @@ import _stage
 import pandas as pd
 
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.history import profiles_at
 from movierec.interactions.matrix import to_csr
+from movierec.interactions.profiles import profiles_at
 from movierec.model.fit import fit
 from movierec.model.saving import pack, unpack
 from movierec.ranking.topk import MOMENTS, rank_moments
+from movierec.utils.arrays import read_arrays, remove, write_arrays
 from movierec.utils.params import knows_valid
-from movierec.utils.storage import read_arrays, remove, write_arrays, write_csv
+from movierec.utils.storage import write_csv
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from movierec.baselines import (
     markov_scorer,
     popularity,
 )
-from movierec.interactions.history import Histories, decayed, last_items, recent_popularity, transitions
+from movierec.interactions.histories import Histories
+from movierec.interactions.profiles import decayed, last_items, recent_popularity, transitions
 from movierec.ranking.topk import evaluate, linear_scorer, popularity_scorer, top_k
 from movierec.utils.params import Ease, Knn
 

@@ -12,7 +12,8 @@ FLOORS = [
     {"datasets", "ranking"},
     {"data", "baselines.py", "model", "evaluation"},
     {"recommend"},
-    {"page", "update.py"},
+    {"page", "serve", "update.py"},
+    {"command_line.py"},
 ]
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 BELOW_ALL = {"interactions": {"utils"}}  # the one import within a floor

@@ -21,9 +21,9 @@ from rich.table import Table
 from sweeping import DECIDES, MODEL, PARAMS, Sweep, Trial, as_shown, by_name, experiments, finished_trials, read_sweep
 
 from movierec.evaluation.figures import save
+from movierec.utils.arrays import replacing
 from movierec.utils.errors import UserError
 from movierec.utils.params import read_yaml
-from movierec.utils.storage import replacing
 
 FIGURE = Path("plots/sweep.png")
 SHOWN, WIDTH = 10, 120  # trials in the table, and its width on the screen, at most

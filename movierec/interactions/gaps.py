@@ -5,7 +5,7 @@ A session ends where a user is away for `BREAK` seconds or more.
 
 import numpy as np
 
-from movierec.interactions.history import Histories
+from movierec.interactions.histories import Histories
 
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
 EDGES = (1, 10, MINUTE, 10 * MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY)  # a gap of class c is below EDGES[c], in seconds

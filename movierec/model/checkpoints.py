@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.history import Histories
+from movierec.interactions.histories import Histories
 from movierec.model.progress import Progress
+from movierec.utils.arrays import read_arrays, write_arrays
 from movierec.utils.errors import UserError
 from movierec.utils.group import ALONE, Group, by_user
 from movierec.utils.params import Params
-from movierec.utils.storage import read_arrays, write_arrays
 
 
 class Checkpoint:

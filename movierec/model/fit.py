@@ -14,7 +14,7 @@ import torch
 
 from movierec.interactions.gaps import is_away
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.history import Profiles
+from movierec.interactions.profiles import Profiles
 from movierec.model.checkpoints import Checkpoint, fingerprint
 from movierec.model.gaussian_process import fit_items, fit_users
 from movierec.model.graph import Graph

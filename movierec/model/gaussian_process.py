@@ -31,8 +31,9 @@ from torch import Tensor
 
 from movierec.interactions.matrix import item_degrees
 from movierec.model.graph import Graph, Sum, weighted_sum
-from movierec.model.kernels import Kernel, Nodes, Powers
+from movierec.model.kernels import Nodes
 from movierec.model.nearest_neighbors import LocalProcess, regress_new, regressions
+from movierec.model.stored import Kernel, Powers
 from movierec.ranking.topk import Scorer, linear_scorer
 from movierec.utils.linear_algebra import invert_spd_
 from movierec.utils.operations import exp_, product

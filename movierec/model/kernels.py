@@ -1,4 +1,4 @@
-"""What the Gaussian processes are made of: their nodes, kernels and powers."""
+"""The nodes of the Gaussian processes, and the kernel between them."""
 
 from typing import NamedTuple
 
@@ -8,23 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from movierec.model.stored import Kernel
 from movierec.utils.operations import exp_, product
-
-
-class Kernel(NamedTuple):
-    """The hyperparameters of a kernel."""
-
-    history_weight: float
-    graph_weight: float
-    scale_power: float  # in r, an interaction counts (degree of its other end) ^ this
-    feature_weight: float = 0.0
-
-
-class Powers(NamedTuple):
-    """How the scores depend on degrees."""
-
-    target: float  # y of a node is its degree ^ this: negative powers down-weight nodes with many interactions
-    popularity: float  # an item's score is multiplied by its degree ^ this
 
 
 class Nodes(NamedTuple):

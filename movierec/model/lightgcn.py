@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from movierec.model.graph import Graph, inverse_root_degree, weighted_sum
 from movierec.utils.linear_algebra import singular_vectors
-from movierec.utils.operations import product
 
 INITIAL_STD = 0.1  # of the entries of the embeddings
 
@@ -66,18 +65,6 @@ def fold_in(user_embedding: Tensor, item_messages: Tensor, rows: sp.csr_matrix) 
         rows: (n, n_items), interaction weights.
     """
     return F.normalize(user_embedding + weighted_sum(rows)(item_messages) * inverse_root_degree(abs(rows), axis=1))
-
-
-def vectors_from_features(h: Tensor, features: np.ndarray, wanted: np.ndarray) -> Tensor:
-    """Unit vectors of new users (or items) from their features alone, (n_new, n_features) to (n_new, dim) float32.
-
-    A feature's vector is the mean over the nodes that have it, of h (n, dim) and features (n, n_features); a new node's
-    is the mean over its features, or over all nodes if it has none.
-    """
-    has, asks = torch.from_numpy(features).float(), torch.from_numpy(wanted).float()
-    per_feature = product(has.T, h) / has.sum(dim=0).clamp(min=1).unsqueeze(1)  # (n_features, dim)
-    mean = product(asks, per_feature) / asks.sum(dim=1, keepdim=True).clamp(min=1)
-    return F.normalize(torch.where(asks.any(dim=1, keepdim=True), mean, h.mean(dim=0)))
 
 
 def spectral_embeddings(train: sp.csr_matrix, dim: int, seed: int) -> tuple[Tensor, Tensor]:

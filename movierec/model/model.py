@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from movierec.interactions.gaps import is_away
-from movierec.interactions.history import Profiles
+from movierec.interactions.profiles import Profiles
 from movierec.model.gaussian_process import Process, folded_user_scorer, item_scorer, user_scorer
 from movierec.model.graph import Graph
 from movierec.model.kernels import Nodes

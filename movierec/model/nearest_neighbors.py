@@ -20,10 +20,10 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from movierec.model.kernels import Kernel, Nodes, Powers, UnitNodes
+from movierec.model.kernels import Nodes, UnitNodes
+from movierec.model.stored import NEIGHBORS, Kernel, Powers
 from movierec.utils.operations import exp_, one_thread, product, thread_pool
 
-NEIGHBORS = 200  # k
 CANDIDATES = 1024  # for a block
 BLOCK = 64  # most nodes of a block
 SHARPNESS = 6.0  # of the similarity of vectors that chooses the candidates

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from movierec.interactions.graph_arrays import GraphArrays
-from movierec.interactions.history import Profiles
+from movierec.interactions.profiles import Profiles
 from movierec.model.gaussian_process import Process, kernel_matrix
 from movierec.model.graph import Graph, weighted_sum
 from movierec.model.kernels import Nodes, UnitNodes

@@ -10,14 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from movierec.interactions.gaps import N_CLASSES, N_SITUATIONS, last_situations, possible_gaps
-from movierec.interactions.history import Histories, decayed, transitions
+from movierec.interactions.histories import Histories
+from movierec.interactions.profiles import decayed, transitions
 from movierec.model.graph import weighted_sum
+from movierec.model.stored import UNLIKELY
 from movierec.ranking.topk import Scorer, chunks
 from movierec.utils.linear_algebra import singular_vectors
 from movierec.utils.operations import exp_, linear, log, product, sqrt, torch_threads
 
 TINY = 1e-30  # what a probability is at least, so that its logarithm is finite
-UNLIKELY = 0.03  # a gap is left out if it is as improbable as this beside the most probable one
 INITIAL_STD = 0.1  # of the entries of the embeddings
 INITIAL_HALF_LIFE, INITIAL_REACH = 2.0, 20  # of the transitions that initialise the embeddings
 

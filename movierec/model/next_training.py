@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from movierec.interactions.gaps import gap_class, situations
-from movierec.interactions.history import Histories
+from movierec.interactions.histories import Histories
 from movierec.interactions.matrix import item_degrees
 from movierec.model.next_movie import NextMovie, norm
 from movierec.model.sampling import inclusion_probabilities

@@ -13,24 +13,11 @@ from movierec.interactions.graph_arrays import GraphArrays
 from movierec.interactions.matrix import CSR, run_id
 from movierec.model.gaussian_process import Process
 from movierec.model.graph import Graph
-from movierec.model.kernels import Kernel, Powers
 from movierec.model.model import Model
 from movierec.model.nearest_neighbors import LocalProcess
 from movierec.model.next_movie import NextMovie
+from movierec.model.stored import FORMAT, VECTORS, Kernel, Powers, check_model
 from movierec.model.trend import Trend
-from movierec.utils.checks import check_arrays, check_matrix, check_rising, checking
-from movierec.utils.errors import UserError, printable
-
-FORMAT = 2  # rises when older code could not read what newer code writes
-VECTORS = ("h_user", "h_item", "user_embedding", "item_messages")
-SCHEMA = {name: f"float32 n_{'users' if 'user' in name else 'items'} dim" for name in VECTORS}
-SCHEMA |= {"user_ids": "int n_users", "item_ids": "int n_items", "mix": "float64 3"}
-SCHEMA |= {f"graph.{name}": "int32 n_edges" for name in ("source", "target")} | {"graph.weight": "float32 n_edges"}
-SCHEMA |= {
-    "graph.degree": "int32 n_nodes",
-    "graph.user_gender": "int8 n_users 2",
-    "graph.item_genres": "int8 n_items n_genres",
-}
 
 
 class StoredModel(NamedTuple):
@@ -64,57 +51,24 @@ def pack(
 
 def unpack(arrays: dict[str, Any], source: str) -> StoredModel:
     """The reverse of `pack`; a UserError names the file `source` if other code wrote it, or it is damaged."""
-    with checking(source):
-        found = int(arrays["format"]) if "format" in arrays else None
-        if found != FORMAT:
-            by = f" (movierec {printable(str(arrays['version']))[:20]} wrote it)" if "version" in arrays else ""
-            raise UserError(f"{source} has format {found}{by}, not {FORMAT}; `dvc repro` writes it anew.")
-        return _unpack(arrays)
-
-
-def _unpack(arrays: dict[str, Any]) -> StoredModel:
-    """Check the arrays, and make a model of them; `DAMAGE` if they are no model."""
-    sizes: dict[str, int] = {"3": 3, "2": 2}
-    check_arrays(arrays, SCHEMA, sizes)
-    for ids in ("user_ids", "item_ids"):
-        check_rising(ids, arrays[ids])
-    graph_of = {name.removeprefix("graph."): array for name, array in arrays.items() if name.startswith("graph.")}
-    stored = GraphArrays.from_stored(graph_of)
-    if (stored.n_users, stored.n_items) != (sizes["n_users"], sizes["n_items"]) or (
-        sizes["n_nodes"] != stored.n_users + stored.n_items
-        or stored.degree.min() < 0
-        or stored.degree[: stored.n_users].sum() != (stored.target < stored.n_users).sum()
-    ):
-        raise ValueError("graph.degree does not fit")
-    check_matrix("graph", stored.matrix())
-    processes: dict[str, Any] = {side: _process(arrays, side, sizes[f"n_{side}"]) for side in ("users", "items")}
-    following = {name: array for name, array in arrays.items() if name.startswith("next.")}
-    if following:
-        wanted = {name: " ".join(["float32", *map(str, of.shape)]) for name, of in following.items()}
-        wanted |= {"next.end": "float32 n_items d", "next.half_lives": "float64 k", "next.temperature": "float64"}
-        wanted |= {"trend.times": "int64 s", "trend.popularity": "float32 s n_items", "shares": "float64 2 3"}
-        wanted |= {"trend.half_life": "float64", "trend.returns": "bool"}
-        check_arrays(arrays, wanted, sizes)
-        check_rising("trend.times", arrays["trend.times"])
-        if min(arrays["next.half_lives"].min(), arrays["next.temperature"]) <= 0:
-            raise ValueError("next.half_lives or next.temperature is not above 0")
-
-    def within(prefix: str) -> dict[str, np.ndarray]:
-        return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-    graph, mix = Graph(stored), tuple(arrays["mix"].tolist())
+    check_model(arrays, source)
+    graph = Graph(GraphArrays.from_stored(_within("graph.", arrays)))
     vectors: dict[str, Any] = {name: torch.from_numpy(arrays[name]) for name in VECTORS}
-    model = Model(graph, **vectors, **processes, mix=mix)
-    if following:
+    processes: dict[str, Any] = {side: _process(arrays, side) for side in ("users", "items")}
+    model = Model(graph, **vectors, **processes, mix=tuple(arrays["mix"].tolist()))
+    if "trend.times" in arrays:
         kind = float(arrays["trend.half_life"]), bool(arrays["trend.returns"])
         trend = Trend(arrays["trend.times"], torch.from_numpy(arrays["trend.popularity"]), *kind)
         session, away = map(tuple, arrays["shares"].tolist())
-        model = model._replace(next=NextMovie.from_arrays(within("next.")), trend=trend, shares=(session, away))
-    params, version = json.loads(str(arrays["params"])), str(arrays["version"])
-    if not isinstance(params, dict):
-        raise ValueError("params is no object")
-    user_ids, item_ids = arrays["user_ids"], arrays["item_ids"]
-    return StoredModel(model, user_ids, item_ids, params=params, run=str(arrays["run"]), version=version)
+        following = NextMovie.from_arrays(_within("next.", arrays))
+        model = model._replace(next=following, trend=trend, shares=(session, away))
+    params, run, version = json.loads(str(arrays["params"])), str(arrays["run"]), str(arrays["version"])
+    return StoredModel(model, arrays["user_ids"], arrays["item_ids"], params=params, run=run, version=version)
+
+
+def _within(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _process_arrays(side: str, process: Process | LocalProcess) -> dict[str, Any]:
@@ -126,27 +80,15 @@ def _process_arrays(side: str, process: Process | LocalProcess) -> dict[str, Any
     return arrays | {f"{side}_inverse": lower_triangle(process.inverse)}
 
 
-def _process(arrays: dict[str, Any], side: str, n: int) -> Process | LocalProcess | None:
-    """The Gaussian process of a side with n nodes, or None; `DAMAGE` if the arrays are none."""
+def _process(arrays: dict[str, Any], side: str) -> Process | LocalProcess | None:
+    """The Gaussian process of a side, or None."""
     if f"{side}_powers" not in arrays:
         return None
-    wanted = {f"{side}_powers": f"float64 {len(Powers._fields)}", f"{side}_kernel": f"float64 {len(Kernel._fields)}"}
-    sizes = {str(size): size for size in range(9)} | {"rows": n + 1, "triangle": n * (n + 1) // 2}
-    local = f"{side}_noise" in arrays
-    if local:
-        wanted |= {f"{side}_noise": "float64", f"{side}_weights.data": "float32 nnz"}
-        wanted |= {f"{side}_weights.indices": "int32 nnz", f"{side}_weights.indptr": "int32 rows"}
-    else:
-        wanted |= {f"{side}_inverse": "float32 triangle"}
-    check_arrays(arrays, wanted, sizes)
     kernel, powers = Kernel(*arrays[f"{side}_kernel"].tolist()), Powers(*arrays[f"{side}_powers"].tolist())
-    if not local:
+    if f"{side}_noise" not in arrays:
         return Process(symmetric(arrays[f"{side}_inverse"]), powers, kernel)
-    weights = sp.csr_matrix(tuple(arrays[f"{side}_weights.{part}"] for part in CSR), shape=(n, n))
-    check_matrix(f"{side}_weights", weights)
-    if arrays[f"{side}_noise"] <= 0:
-        raise ValueError(f"{side}_noise is not above 0")
-    return LocalProcess(weights, powers, kernel, float(arrays[f"{side}_noise"]))
+    csr, n = tuple(arrays[f"{side}_weights.{part}"] for part in CSR), len(arrays[f"{side[:-1]}_ids"])
+    return LocalProcess(sp.csr_matrix(csr, shape=(n, n)), powers, kernel, float(arrays[f"{side}_noise"]))
 
 
 def lower_triangle(matrix: Tensor) -> np.ndarray:

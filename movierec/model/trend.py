@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from movierec.interactions.gaps import DAY, after_break
-from movierec.interactions.history import Histories, decay
+from movierec.interactions.histories import Histories, decay
 from movierec.ranking.topk import Scorer
 
 N_SNAPSHOTS = 64

@@ -15,14 +15,12 @@ import pandas as pd
 from movierec.interactions.features import genre_features
 from movierec.interactions.matrix import item_degrees
 from movierec.model.model import Model
-from movierec.recommend.reasons import best_reasons
 from movierec.recommend.recommender import Recommender
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 BEST = 10  # best ratings of each user
 NONE = 65535  # an empty place
 MAX_MOVIES = 20_000  # more would make the file too large (and 16 bits have 65,535 values)
-MAX_CELLS = 3e8  # users x movies: above this, reasons would take too much memory
 LIKED = 4.0  # least rating that counts in a user's genres
 MAX_STARS = 5.0  # above, ratings are weights, and all count
 
@@ -67,7 +65,8 @@ def of_users(recommender: Recommender, users: np.ndarray, genres: np.ndarray) ->
     of_genres = liked.astype(np.float32) @ genres.astype(np.float32)
     best, stars = np.full((len(users), BEST), NONE, np.uint16), np.zeros((len(users), BEST), np.uint8)
     for row, user in enumerate(users):
-        items, values = recommender.best_rated(user, BEST)
+        items, _, _, values = recommender.best_rated(user, BEST)
+        assert values is not None
         best[row, : len(items)], stars[row, : len(items)] = items, 2 * np.minimum(values, MAX_STARS)  # half stars
     genders = "".join(np.select([gender[:, 0] > 0, gender[:, 1] > 0], ["F", "M"], "-"))
     data = {"user_ids": ids_for_page(recommender.user_ids[users]), "genders": genders}
@@ -79,16 +78,12 @@ def of_users(recommender: Recommender, users: np.ndarray, genres: np.ndarray) ->
 def of_recommendations(recommender: Recommender, users: np.ndarray, table: pd.DataFrame) -> dict[str, Any]:
     """The recommendations of n users, with their reasons."""
     per_user = int(table["Rank"].max()) if len(table) else 0  # 0 where all users have seen everything
-    n_users, n_items = len(recommender.user_ids), len(recommender.item_ids)
+    n_users = len(recommender.user_ids)
     items = np.full((n_users, per_user), -1, np.int64)
     user = np.searchsorted(recommender.user_ids, table["UserID"])
     items[user, table["Rank"] - 1] = np.searchsorted(recommender.item_ids, table["MovieID"])
     items = items[users]
-    reasons = np.full((*items.shape, 0), -1, np.int32)
-    if not recommender.follows_time and n_users * n_items <= MAX_CELLS:
-        reasons = best_reasons(recommender.model, recommender.profiles.of(users), items)
-    data: dict[str, Any] = {"per_user": per_user, "recommended": places(items)}
-    return data | {"reasons_per_movie": reasons.shape[2], "reasons": places(reasons)}
+    return {"per_user": per_user, "recommended": places(items), "reasons_per_movie": 0, "reasons": ""}
 
 
 def of_vectors(model: Model) -> dict[str, Any]:

@@ -6,17 +6,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.histories import Histories
 from movierec.interactions.matrix import CSR, to_csr
-from movierec.utils.checks import check_arrays, check_lists, check_matrix, check_rising, checking
-from movierec.utils.storage import pack_text, unpack_text
-
-NAMES = ("user_names", "item_names")
-SCHEMA = {"user_ids": "int n_users", "item_ids": "int n_items", "years": "int16 n_items"}
-RATED = {"rated.data": "float32 n_rated", "rated.indices": "int n_rated", "rated.indptr": "int n_users+1"}
-KNOWN = {"known.indptr": "int64 n_users+1", "known.items": "int32 n_known", "known.weight": "float32 n_known"}
-KNOWN |= {"known.times": "int64 n_known"}
-UPDATED = {"known.users": "int64 n_users", "known.gender": "int8 n_users 2"}  # where there are users after training
+from movierec.interactions.profiles import Profiles
+from movierec.recommend.stored_catalogue import NAMES, StoredCatalogue
+from movierec.utils.arrays import pack_text
 
 
 class Catalogue(NamedTuple):
@@ -45,11 +39,6 @@ class Catalogue(NamedTuple):
     def is_updated(self) -> bool:
         """Whether there are users or histories from after the training."""
         return self.profiles is not None and self.profiles.gender is not None
-
-    @property
-    def trained_ids(self) -> np.ndarray:
-        """The `user_ids` of training."""
-        return self.user_ids[self.profiles.users >= 0] if self.profiles else self.user_ids
 
     @classmethod
     def from_tables(
@@ -93,51 +82,20 @@ class Catalogue(NamedTuple):
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray], source: str = "the catalogue") -> "Catalogue":
-        """The reverse of `arrays`; a UserError names the file `source` if the arrays are no catalogue."""
-        with checking(source):
-            return cls._from_arrays(arrays)
-
-    @classmethod
-    def _from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Catalogue":
-        sizes: dict[str, int] = {}
-        check_arrays(arrays, SCHEMA, sizes)
-        for ids in ("user_ids", "item_ids"):
-            check_rising(ids, arrays[ids])
-        shape = sizes["n_users"], sizes["n_items"]
-        years = pd.array(arrays["years"], dtype="Int16")
-        years[arrays["years"] == 0] = pd.NA
-        names = {name: _names(name, arrays, n) for name, n in zip(NAMES, shape, strict=True)}
-        movie_ids = arrays["item_ids"] if names["item_names"] is None else names["item_names"]
-        text = {"Title": unpack_text("titles", arrays), "Year": years, "Genres": unpack_text("genres", arrays)}
-        movies = pd.DataFrame({"MovieID": movie_ids} | text)
-        check_arrays(arrays, RATED, {"n_users+1": shape[0] + 1})
-        check_lists("rated", arrays["rated.indptr"], arrays["rated.indices"], shape[1])
+    def of_stored(cls, stored: StoredCatalogue) -> "Catalogue":
+        """The reverse of `arrays`."""
+        arrays, shape = stored.arrays, (len(stored.user_keys), len(stored.item_keys))
+        years = pd.array(stored.years, dtype="Int16")
+        years[stored.years == 0] = pd.NA
+        columns = {"MovieID": stored.item_keys, "Title": stored.titles, "Year": years, "Genres": stored.genres}
         rated = sp.csr_matrix(tuple(arrays[f"rated.{name}"] for name in CSR), shape=shape)
-        check_matrix("rated", rated)
         profiles = None
-        if "known.indptr" in arrays:
-            check_arrays(arrays, KNOWN, {"n_users+1": shape[0] + 1})
-            check_lists("known", arrays["known.indptr"], arrays["known.items"], shape[1])
-            histories = Histories(arrays["known.indptr"], arrays["known.items"], arrays["known.times"])
+        if stored.has_histories:
+            histories = Histories(*(arrays[f"known.{name}"] for name in ("indptr", "items", "times")))
             matrix = sp.csr_matrix((arrays["known.weight"], (histories.users, histories.items)), shape=shape)
             matrix.sort_indices()
-            profiles = Profiles(matrix, histories, np.arange(shape[0]))
-            if "known.users" in arrays:
-                check_arrays(arrays, UPDATED, {"n_users": shape[0], "2": 2})
-                index = arrays["known.users"]
-                if not np.array_equal(index[index >= 0], np.arange((index >= 0).sum())) or index.min(initial=0) < -1:
-                    raise ValueError("known.users are no indices of training")
-                profiles = profiles._replace(users=index, gender=arrays["known.gender"])
-        of_run = str(arrays["run"])
-        return cls(arrays["user_ids"], arrays["item_ids"], movies, rated, profiles=profiles, run=of_run, **names)
-
-
-def _names(name: str, arrays: dict[str, np.ndarray], n: int) -> np.ndarray | None:
-    """The n ids of the data set, where they are text or large numbers: sorted, each once."""
-    found = arrays.get(name) if f"{name}.ends" not in arrays else unpack_text(name, arrays)
-    if found is None:
-        return None
-    if found.dtype not in (np.int64, object) or found.shape != (n,) or (found[1:] <= found[:-1]).any():
-        raise ValueError(f"{name} is not a sorted id for each")
-    return found
+            gender = arrays["known.gender"] if stored.is_updated else None
+            profiles = Profiles(matrix, histories, stored.places, gender)
+        ids = arrays["user_ids"], arrays["item_ids"]
+        found = cls(*ids, pd.DataFrame(columns), rated, profiles=profiles, run=stored.run)
+        return found._replace(user_names=stored.user_names, item_names=stored.item_names)

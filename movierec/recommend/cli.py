@@ -1,11 +1,15 @@
 """Recommendations on the command line.
 
---user 42 --user 7 --top 10                  for users of the data set
---user 42 --watched 260                      what comes next, after this one
---like "Heat (1995)" --like "toy story" --dislike "Batman Forever" --gender F      for a new user
---similar "Blade Runner"                     similar movies
-... --genre Drama --exclude-genre War --year 1990-1999 --diversity 0.3 --json
-update FOLDER                                new ratings, users and movies in a trained model: see update --help
+movierec recommend --user 42 --user 7 --top 10        for users of the data set
+movierec recommend --user 42 --watched 260            what comes next, after this one
+movierec like "Heat (1995)" "toy story" --dislike "Batman Forever"     for a new user
+movierec similar "Blade Runner"                       similar movies
+movierec info                                         the trained model
+movierec update FOLDER                                new ratings, users and movies in a trained model
+movierec serve                                        the same over HTTP
+
+`movierec COMMAND --help` has the options. Without a command, options are those of `recommend`. In the project's folder,
+`python -m movierec` does the same.
 """
 
 import argparse
@@ -14,50 +18,106 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from movierec.utils.errors import UserError
 
 if TYPE_CHECKING:  # the libraries are loaded when the arguments are valid
-    import pandas as pd
-
     from movierec.recommend.lookup import Id
-    from movierec.recommend.recommender import Recommender
-    from movierec.utils.params import Params
+    from movierec.recommend.ranker import Asked, Movies, Ranker
 
 MODELS, UPDATED = Path("models"), Path("models/updated")
 LIKED = 8  # best ratings shown of a user
 MAX_CHOICES = 20  # movies that a title may be
 
 
-def arguments(argv: Sequence[str], prog: str = "python -m movierec") -> argparse.Namespace:
+class Defaults(NamedTuple):
+    """What options default to: params of the same names."""
+
+    top_k: int = 20
+    only_genres: str = "any"
+    not_genres: str = "none"
+    only_years: str = "any"
+    diversity: float = 0.0
+
+
+def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace:
     """The arguments of the command line; exits with a message where one is invalid.
 
     Raises:
         UserError: options that do not go together.
     """
-    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=raw)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=parents)
+
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER", help=f"default: {MODELS}")
+    movies = _movie_options()
+    recommend = command("recommend", "recommendations for users of the data set, or for a new user", movies, model)
+    _user_options(recommend)
+    like = command("like", "recommendations for a new user, from movies that they like", movies, model)
+    like.add_argument("like", nargs="+", metavar="MOVIE", help="a title or ID")
+    _taste_options(like)
+    similar = command("similar", "similar movies", movies, model)
+    similar.add_argument("similar", metavar="MOVIE", help="a title or ID")
+    command("info", "the trained model: data, training, parts", model)
+    update = command("update", "new ratings, users and movies in a trained model", model)
+    what = "of data in any layout that `dataset: path` takes: what is new, or all; repeatable"
+    update.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help=what)
+    update.add_argument("--to", type=Path, default=UPDATED, help=f"for the updated model (default: {UPDATED})")
+    serve = command("serve", "recommendations over HTTP, with the page", model)
+    serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
+    serve.add_argument("--port", type=int, default=8000, help="default: 8000")
+
+    if not argv:
+        argv = ["--help"]
+    elif argv[0].startswith("-") and argv[0] not in ("-h", "--help"):
+        argv = ["recommend", *argv]
+    args = parser.parse_args(argv)
+    return _checked(args) if args.command in ("recommend", "like", "similar") else args
+
+
+def _movie_options() -> argparse.ArgumentParser:
+    """The options of lists of movies."""
+    parser = argparse.ArgumentParser(add_help=False)
+    of = parser.add_argument_group("movies")
+    of.add_argument("--top", type=int, metavar="N", help="movies per user (default: top_k of params.yaml, or 20)")
+    of.add_argument("--genre", action="append", help="only movies of this genre; repeatable, for any of them")
+    of.add_argument("--exclude-genre", action="append", metavar="GENRE", help="no movies of this genre; repeatable")
+    of.add_argument("--year", metavar="YEARS", help="only movies of these years: 1994 or 1990-1999")
+    of.add_argument("--diversity", type=float, metavar="X", help="0 to 1: diversity of the list")
+    output = parser.add_argument_group("output").add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="a line of JSON for each user")
+    output.add_argument("--csv", action="store_true", help="a line for each movie, after a header")
+    output.add_argument("--no-pager", action="store_true", help="a table longer than the terminal in one go")
+    return parser
+
+
+def _user_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `recommend` that say for whom."""
     users = parser.add_argument_group("users")
     users.add_argument("--user", action="append", metavar="ID", help="a UserID; repeatable")
     users.add_argument("--watched", action="append", metavar="MOVIE", help="watched since (title or ID); repeatable")
-    users.add_argument(
-        "--at", metavar="TIME", help="the moment of asking, in UTC: 2003-02-28T20:00 (default: the end of the data)"
-    )
+    users.add_argument("--at", metavar="TIME", help="the moment, in UTC: 2003-02-28T20:00 (default: end of the data)")
     users.add_argument("--like", action="append", metavar="MOVIE", help="a new user likes it (title or ID); repeatable")
-    users.add_argument(
-        "--dislike", action="append", metavar="MOVIE", help="a new user dislikes it (title or ID); repeatable"
-    )
-    users.add_argument("--gender", choices=("F", "M"), help="of a new user")
+    _taste_options(users)
     users.add_argument("--similar", metavar="MOVIE", help="movies similar to this one (title or ID)")
-    movies = parser.add_argument_group("movies")
-    movies.add_argument("--top", type=int, metavar="N", help="movies per user (default: top_k of params.yaml)")
-    movies.add_argument("--genre", action="append", help="only movies of this genre; repeatable, for any of them")
-    movies.add_argument("--exclude-genre", action="append", metavar="GENRE", help="no movies of this genre; repeatable")
-    movies.add_argument("--year", metavar="YEARS", help="only movies of these years: 1994 or 1990-1999")
-    movies.add_argument("--diversity", type=float, metavar="X", help="0 to 1: diversity of the list")
-    parser.add_argument("--json", action="store_true", help="a line of JSON for each user")
-    parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER", help=f"default: {MODELS}")
-    args = parser.parse_args(argv)
+
+
+def _taste_options(parser: Any) -> None:
+    help_of = "a new user dislikes it (title or ID); repeatable"
+    parser.add_argument("--dislike", action="append", metavar="MOVIE", help=help_of)
+    parser.add_argument("--gender", choices=("F", "M"), help="of a new user")
+
+
+def _checked(args: argparse.Namespace) -> argparse.Namespace:
+    """The arguments of a question with all options; a UserError where some do not go together."""
+    for name in ("user", "watched", "at", "like", "dislike", "gender", "similar"):
+        vars(args).setdefault(name, None)
     args.at = args.at and seconds(args.at)
     new = args.like or args.dislike or args.gender
     if args.watched and not args.user:
@@ -71,16 +131,6 @@ def arguments(argv: Sequence[str], prog: str = "python -m movierec") -> argparse
     return args
 
 
-def update_arguments(argv: Sequence[str], prog: str = "python -m movierec update") -> argparse.Namespace:
-    """The arguments of `update`; exits with a message where one is invalid."""
-    parser = argparse.ArgumentParser(prog, description="New ratings, users and movies in a trained model.")
-    what = "of data in any layout that `dataset: path` takes: what is new, or all; repeatable"
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help=what)
-    parser.add_argument("--models", type=Path, default=MODELS, help=f"the trained model (default: {MODELS})")
-    parser.add_argument("--to", type=Path, default=UPDATED, help=f"for the updated model (default: {UPDATED})")
-    return parser.parse_args(argv)
-
-
 def seconds(moment: str) -> int:
     """An ISO date or time, in UTC where it names no zone, in seconds since 1970; a UserError if it is none."""
     try:
@@ -90,39 +140,38 @@ def seconds(moment: str) -> int:
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
 
 
-def answer(args: argparse.Namespace, params: "Params") -> None:
-    """Print recommendations; the defaults of the options are params.
+def answer(args: argparse.Namespace, defaults: Any = Defaults()) -> None:  # noqa: B008
+    """Print recommendations; `defaults` are `Defaults`, or params with these names.
 
     Raises:
         UserError: an unknown user or movie, or a wrong filter.
     """
     from movierec.recommend.filters import Filters
-    from movierec.recommend.recommender import Recommender
+    from movierec.recommend.ranker import Asked, Ranker
 
-    only = "|".join(args.genre or [params.only_genres])
-    excluded = "|".join(args.exclude_genre or [params.not_genres])
-    filters = Filters.from_text(only, excluded, args.year or params.only_years)
-    asked: dict[str, Any] = {"k": params.top_k if args.top is None else args.top, "filters": filters}
-    diverse = asked | {"diversity": params.diversity if args.diversity is None else args.diversity}
-    recommender = Recommender.load(args.models)
+    only = "|".join(args.genre or [defaults.only_genres])
+    excluded = "|".join(args.exclude_genre or [defaults.not_genres])
+    filters = Filters.from_text(only, excluded, args.year or defaults.only_years)
+    asked = Asked(defaults.top_k if args.top is None else args.top, filters)
+    diverse = asked._replace(diversity=defaults.diversity if args.diversity is None else args.diversity, because=True)
+    ranker = Ranker.load(args.models)
     if args.similar:
-        movie_id = movie_of(recommender, args.similar)
-        title = recommender.title_of(movie_id)
-        movies = recommender.similar(movie_id, **asked)
-        show(args, recommender, f"Like {title}", {"movie_id": movie_id, "title": title}, movies=movies)
+        movie_id = movie_of(ranker, args.similar)
+        title = ranker.title_of(movie_id)
+        show(args, ranker, f"Like {title}", {"movie_id": movie_id, "title": title}, movies=ranker.near(movie_id, asked))
     elif args.user:
-        show_users(args, recommender, diverse)
+        show_users(args, ranker, diverse)
     else:
-        liked, disliked = ([movie_of(recommender, text) for text in of or []] for of in (args.like, args.dislike))
-        movies = recommender.recommend_new(liked, disliked, args.gender, because=True, **diverse)
-        words = [f"likes {', '.join(map(recommender.title_of, liked))}"] * bool(liked)
-        words += [f"dislikes {', '.join(map(recommender.title_of, disliked))}"] * bool(disliked)
+        liked, disliked = ([movie_of(ranker, text) for text in of or []] for of in (args.like, args.dislike))
+        movies = ranker.for_new(liked, disliked, args.gender, diverse)
+        words = [f"likes {', '.join(map(ranker.title_of, liked))}"] * bool(liked)
+        words += [f"dislikes {', '.join(map(ranker.title_of, disliked))}"] * bool(disliked)
         words += [f"gender {args.gender}"] * bool(args.gender)
         said = {"likes": liked, "dislikes": disliked, "gender": args.gender}
-        show(args, recommender, f"Someone new: {'; '.join(words)}", said, movies=movies)
+        show(args, ranker, f"Someone new: {'; '.join(words)}", said, movies=movies)
 
 
-def movie_of(recommender: "Recommender", text: str) -> "Id":
+def movie_of(ranker: "Ranker", text: str) -> "Id":
     """The MovieID of a title or id; where a title is not clear, a terminal is asked.
 
     Raises:
@@ -131,50 +180,81 @@ def movie_of(recommender: "Recommender", text: str) -> "Id":
     from movierec.recommend.titles import Unclear
 
     try:
-        return recommender.movie_id(text)
+        return ranker.movie_id(text)
     except Unclear as error:
-        ids = [recommender.item_ids[index] for index in error.candidates[:MAX_CHOICES]]
+        ids = [ranker.item_ids[index] for index in error.candidates[:MAX_CHOICES]]
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UserError(f"{error} Ids are taken too: {', '.join(map(str, ids))}.") from None
         print(f"'{text}' may be")
         for number, movie_id in enumerate(ids, 1):
-            print(f"{number:3}  {recommender.title_of(movie_id)}")
+            print(f"{number:3}  {ranker.title_of(movie_id)}")
         try:
             answer = input("Which one? ").strip()
         except EOFError:
             answer = ""
         if answer not in map(str, range(1, len(ids) + 1)):
             raise UserError(f"'{answer}' is not a number from 1 to {len(ids)}.") from None
-        return recommender.movie_id(str(ids[int(answer) - 1]))
+        return ranker.movie_id(str(ids[int(answer) - 1]))
 
 
-def show_users(args: argparse.Namespace, recommender: "Recommender", asked: dict[str, Any]) -> None:
+def show_users(args: argparse.Namespace, ranker: "Ranker", asked: "Asked") -> None:
     """The best ratings of each user, and the recommendations."""
-    from movierec.recommend.printing import as_records, print_movies
+    from movierec.recommend.printing import as_records, print_table
 
-    watched = [movie_of(recommender, text) for text in args.watched or []]
-    users = list(dict.fromkeys(recommender.user_id(user) for user in args.user))
-    found = recommender.recommend(users, watched=watched, at=args.at, because=True, **asked)
-    for user_id in users:
-        liked = recommender.taste(user_id, LIKED)
-        if not args.json:
-            n_rated = recommender.n_rated(user_id)
-            print_movies(recommender, f"User {user_id} has rated {n_rated:,} movies, these among the best", liked)
+    watched = [movie_of(ranker, text) for text in args.watched or []]
+    users = list(dict.fromkeys(ranker.user_id(user) for user in args.user))
+    for place, (user_id, user) in enumerate(zip(users, ranker.users_of(users), strict=True)):
+        movies = ranker.for_user(user_id, asked, watched=watched, at=args.at)
+        liked = as_records(ranker, ranker.best_rated(user, LIKED))
+        if not args.json and not args.csv:
+            print_table(f"User {user_id} has rated {ranker.n_rated(user_id):,} movies, these among the best", liked)
         title = f"Recommended to user {user_id}"
-        if recommender.follows_time:
-            last = watched[::-1] or recommender.last_watched(user_id)["MovieID"]
-            title += f", who last watched {', '.join(map(recommender.title_of, last))}"
-        said = {"user_id": user_id, "liked": as_records(recommender, liked)}
-        show(args, recommender, title, said, movies=found[found["UserID"] == user_id].drop(columns="UserID"))
+        if ranker.follows_time:
+            last = watched[::-1] or [ranker.item_ids[item] for item in ranker.last_items(user, 3)]
+            title += f", who last watched {', '.join(map(ranker.title_of, last))}"
+        said = {"user_id": user_id, "liked": liked}
+        show(args, ranker, title, said, movies=movies, is_first=place == 0)
 
 
 def show(
-    args: argparse.Namespace, recommender: "Recommender", title: str, said: dict[str, Any], *, movies: "pd.DataFrame"
+    args: argparse.Namespace,
+    ranker: "Ranker",
+    title: str,
+    said: dict[str, Any],
+    *,
+    movies: "Movies",
+    is_first: bool = True,
 ) -> None:
-    """Print a table, or with --json a line with what was asked."""
-    from movierec.recommend.printing import as_records, print_movies
+    """Print a table, or lines of JSON or CSV with what was asked."""
+    from movierec.recommend.printing import as_csv, as_records, print_table
 
+    records = as_records(ranker, movies)
     if args.json:
-        print(json.dumps(said | {"recommendations": as_records(recommender, movies)}, ensure_ascii=False))
+        print(json.dumps(said | {"recommendations": records}, ensure_ascii=False))
+    elif args.csv:
+        print(as_csv(records, said, header=is_first), end="")
     else:
-        print_movies(recommender, title, movies)
+        print_table(title, records, pages=not args.no_pager)
+
+
+def info(args: argparse.Namespace) -> None:
+    """Print what the trained model is."""
+    from movierec.recommend.ranker import Ranker
+
+    ranker = Ranker.load(args.models)
+    arrays, params = ranker.arrays, ranker.params
+    graph, users, items = (f"{share:.0%}" for share in arrays["mix"])
+    parts = {"graph": graph, "similar users": users, "similar movies": items}
+    rows = {
+        "files": f"{args.models}, by movierec {ranker.version}",
+        "users": f"{len(ranker.user_ids):,}",
+        "movies": f"{len(ranker.item_ids):,}",
+        "interactions": f"{len(arrays['graph.weight']) // 2:,} of training",
+        "split": str(params.get("split_strategy", "")),
+        "follows time": "yes" if ranker.follows_time else "no",
+        "updated": "yes" if ranker.catalogue.is_updated else "no",
+        "parts": ", ".join(f"{name} {share}" for name, share in parts.items()),
+        "params": ", ".join(f"{name} {params[name]}" for name in ("lr", "embedding_dim", "n_layers") if name in params),
+    }
+    for name, value in rows.items():
+        print(f"{name:13}  {value}")

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from movierec.utils.errors import UserError, did_you_mean
-from movierec.utils.params import parse_years
+from movierec.utils.years import parse_years
 
 
 class Filters(NamedTuple):
@@ -25,32 +24,36 @@ class Filters(NamedTuple):
         except ValueError as error:
             raise UserError(f"the years are '{only_years}': {error}.") from None
 
-    def allowed(self, movies: pd.DataFrame) -> np.ndarray:
-        """Which of n movies (Genres, Year) pass, (n,) bool; with a filter by year, those of an unknown year do not.
+    def allowed(self, genres: np.ndarray, years: np.ndarray) -> np.ndarray:
+        """Which of n movies pass, (n,) bool; with a filter by year, those of an unknown year do not.
+
+        Args:
+            genres: (n,) object, as 'Drama|War'.
+            years: (n,) int, 0 where unknown.
 
         Raises:
             UserError: a genre that no movie has, or no movie passes.
         """
+        allowed = np.ones(len(genres), bool)
         if self == Filters():
-            return np.ones(len(movies), bool)
-        of_movies = movies["Genres"].str.split("|")
-        known = {genre.casefold(): genre for genre in sorted(set(of_movies.explode()) - {""})}
+            return allowed
+        of_movies = [set(of.split("|")) for of in genres]
+        known = {genre.casefold(): genre for genre in sorted(set().union(*of_movies) - {""})}
 
-        def having(genres: tuple[str, ...]) -> np.ndarray:
-            for genre in genres:
+        def having(some: tuple[str, ...]) -> np.ndarray:
+            for genre in some:
                 if genre.casefold() not in known:
                     hint = did_you_mean(genre.title(), known.values(), f"there are {', '.join(known.values())}.")
                     raise UserError(f"no movie has the genre '{genre}'; {hint}")
-            wanted = {known[genre.casefold()] for genre in genres}
-            return of_movies.map(lambda of: bool(wanted & set(of))).to_numpy(bool)
+            wanted = {known[genre.casefold()] for genre in some}
+            return np.array([bool(wanted & of) for of in of_movies])
 
-        allowed = np.ones(len(movies), bool)
         if self.genres:
             allowed &= having(self.genres)
         if self.not_genres:
             allowed &= ~having(self.not_genres)
         if self.years:
-            allowed &= movies["Year"].between(*self.years).fillna(False).to_numpy(bool)
+            allowed &= (years >= self.years[0]) & (years <= self.years[1])
         if not allowed.any():
             raise UserError("no movie passes the filters; ask for less.")
         return allowed

@@ -1,56 +1,83 @@
-"""Recommendations as tables in the terminal and as JSON."""
+"""Movies as tables in the terminal, as JSON and as CSV."""
 
+import csv
+import io
+import re
+from collections.abc import Iterable
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from movierec.recommend.recommender import Recommender
+from movierec.recommend.lookup import plain_id
+from movierec.recommend.ranker import Movies, Ranker
 
 WIDTH = 100  # where the output is not a terminal
+Record = dict[str, Any]
+FORMULA = r"^[=+\-@\t\r]"  # how a title begins that a spreadsheet takes for a formula
+CSV_COLUMNS = ("rank", "movie_id", "title", "year", "genres", "score")
 
 
-def print_movies(recommender: Recommender, title: str, movies: pd.DataFrame) -> None:
-    """Print movies as a table: rank, title, year, genres, and Rating, Score and Because where they have them.
+def as_records(ranker: Ranker, movies: Movies) -> list[Record]:
+    """Movies for JSON: genres as a list, reasons with their titles, and rank, rating and score where there are any."""
+    catalogue, records = ranker.catalogue, []
+    for place, item in enumerate(movies.items.tolist()):
+        record = {"movie_id": plain_id(ranker.item_ids[item]), "title": catalogue.titles[item]}
+        record |= {"year": int(catalogue.years[item]) or None}
+        record |= {"genres": catalogue.genres[item].split("|") if catalogue.genres[item] else []}
+        if movies.scores is not None:
+            record |= {"rank": place + 1, "score": round(float(movies.scores[place]), 6)}
+        if movies.stars is not None:
+            record |= {"rating": round(float(movies.stars[place]), 6)}
+        if movies.because is not None:
+            of = [(plain_id(ranker.item_ids[i]), ranker.titles.shown(i), share) for i, share in movies.because[place]]
+            record["because"] = [{"movie_id": i, "title": title, "share": round(share, 4)} for i, title, share in of]
+        records.append(record)
+    return records
+
+
+def print_table(title: str, records: list[Record], *, pages: bool = False) -> None:
+    """Print movies as a table: rank, title, year, genres, and rating, score and reasons where they have them.
 
     Args:
-        recommender: for the titles of reasons.
         title: of the table.
-        movies: as `Recommender` returns them.
+        records: see `as_records`.
+        pages: show a table that is longer than the terminal page by page.
     """
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, WIDTH))
     table = Table(title=Text(title, style="bold"), title_justify="left")
-    numbers = [column for column in ("Rating", "Score") if column in movies]
-    reasons = ["Because of"] if "Because" in movies else []
-    for column in ("#", "Movie", "Year", "Genres", *numbers, *reasons):
+    numbers = [name for name in ("rating", "score") if records and name in records[0]]
+    reasons = ["Because of"] if records and "because" in records[0] else []
+    for column in ("#", "Movie", "Year", "Genres", *map(str.title, numbers), *reasons):
         table.add_column(column, justify="left" if column in ("Movie", "Genres", "Because of") else "right")
-    for place, row in enumerate(movies.to_dict("records"), 1):
-        year = "" if pd.isna(row["Year"]) else str(row["Year"])
-        name, genres = Text(row["Title"]), Text(row["Genres"].replace("|", ", "))
-        cells: list[Any] = [str(row.get("Rank", place)), name, year, genres]
-        cells += [f"{row[column]:g}" if column == "Rating" else f"{row[column]:.2f}" for column in numbers]
-        shares = ((movie_id, f"{share:.0%}" if share >= 0.005 else "<1%") for movie_id, share in row.get("Because", ()))
-        because = Text("; ".join(f"{recommender.title_of(movie_id)} {share}" for movie_id, share in shares))
-        table.add_row(*cells, *([because] if reasons else []))
-    console.print(table)
+    for place, record in enumerate(records, 1):
+        cells: list[Any] = [Text(record["title"]), str(record["year"] or ""), Text(", ".join(record["genres"]))]
+        cells += [f"{record[name]:g}" if name == "rating" else f"{record[name]:.2f}" for name in numbers]
+        because = "; ".join(f"{of['title']} {_percent(of['share'])}" for of in record.get("because", ()))
+        table.add_row(str(place), *cells, *([Text(because)] if reasons else []))
+    if pages and console.is_terminal and len(records) > console.height - 6:  # title, header and lines
+        with console.pager(styles=True):
+            console.print(table)
+    else:
+        console.print(table)
 
 
-def as_records(recommender: Recommender, movies: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows for JSON: keys in lower case, no NaN, genres as a list, reasons with their titles."""
-    records = []
-    for row in movies.to_dict("records"):
-        record = {"movie_id": row["MovieID"], "title": row["Title"]}
-        record["year"] = None if pd.isna(row["Year"]) else int(row["Year"])
-        record["genres"] = row["Genres"].split("|") if row["Genres"] else []
-        for name in ("Rank", "Rating", "Score"):
-            if name in row:
-                record[name.lower()] = int(row[name]) if name == "Rank" else round(float(row[name]), 6)
-        if "Because" in row:
-            reasons = ((of, recommender.title_of(of), round(share, 4)) for of, share in row["Because"])
-            record["because"] = [dict(zip(("movie_id", "title", "share"), of, strict=True)) for of in reasons]
-        records.append(record)
-    return records
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
+
+
+def as_csv(records: Iterable[Record], said: Record, header: bool) -> str:
+    """Movies as lines of CSV, after who they are for: the first of what is `said`, where it is a user or a movie."""
+    of = {name: value for name, value in said.items() if name == "user_id"}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow([*of, *CSV_COLUMNS])
+    for record in records:
+        row = record | {"genres": "|".join(record["genres"]), "year": record["year"] or ""}
+        row["title"] = re.sub(FORMULA, r"'\g<0>", row["title"])
+        writer.writerow([*of.values(), *(row[name] for name in CSV_COLUMNS)])
+    return text.getvalue()

@@ -1,15 +1,14 @@
 """Diverse lists by maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) over the items' vectors."""
 
 import numpy as np
-import torch
-from torch import Tensor
-
-from movierec.ranking.topk import CHUNK
 
 POOL = 5  # candidates per place
+CHUNK = 512  # lists at one time
 
 
-def diversify(items: np.ndarray, scores: np.ndarray, h_item: Tensor, diversity: float) -> tuple[np.ndarray, np.ndarray]:
+def diversify(
+    items: np.ndarray, scores: np.ndarray, h_item: np.ndarray, diversity: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Choose one in `POOL` of each user's candidates, one after another, each the best of
 
         (1 - diversity) relevance(i) - diversity max over those chosen of cos(h_i, h_j)
@@ -33,21 +32,21 @@ def diversify(items: np.ndarray, scores: np.ndarray, h_item: Tensor, diversity: 
     return np.where(empty, -1, items), np.where(empty, -np.inf, scores)
 
 
-def _chosen(items: np.ndarray, scores: np.ndarray, h_item: Tensor, diversity: float) -> np.ndarray:
+def _chosen(items: np.ndarray, scores: np.ndarray, h_item: np.ndarray, diversity: float) -> np.ndarray:
     """The places of the chosen candidates of one chunk of users."""
     n, k = len(items), items.shape[1] // POOL
-    score = torch.from_numpy(np.where(items >= 0, scores, np.inf))
-    low, high = score.amin(dim=1, keepdim=True), torch.from_numpy(scores[:, :1])
-    relevance = (score - low) / (high - low).clamp(min=1e-12)
-    vectors = h_item[torch.from_numpy(np.maximum(items, 0).astype(np.int64))]  # (n, n_candidates, dim)
-    nearest = torch.zeros(score.shape)
-    chosen = torch.zeros(n, k, dtype=torch.int64)
-    out, users = torch.from_numpy(items < 0), torch.arange(n)  # empty, or chosen
+    out = items < 0  # empty, or chosen
+    score = np.where(out, np.where(out[:, :1], 0, scores[:, :1]), scores)
+    low, high = score.min(axis=1, keepdims=True), score[:, :1]
+    relevance = (score - low) / np.maximum(high - low, 1e-12)
+    vectors = h_item[np.maximum(items, 0)]  # (n, n_candidates, dim)
+    nearest = np.full(score.shape, -np.inf, np.float32)
+    chosen = np.zeros((n, k), np.int64)
+    users = np.arange(n)
     for place in range(k):
         value = (1 - diversity) * relevance - diversity * nearest if place else relevance
-        best = value.masked_fill(out, -torch.inf).argmax(dim=1)
+        best = np.where(out, -np.inf, value).argmax(axis=1)
         chosen[:, place] = best
         out[users, best] = True
-        similarity = (vectors @ vectors[users, best].unsqueeze(2)).squeeze(2)
-        nearest = similarity if place == 0 else torch.maximum(nearest, similarity)
-    return chosen.numpy()
+        nearest = np.maximum(nearest, np.einsum("ncd,nd->nc", vectors, vectors[users, best]))
+    return chosen

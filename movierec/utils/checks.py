@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import scipy.sparse as sp
 
 from movierec.utils.errors import UserError, printable
 
@@ -42,9 +41,10 @@ def check_arrays(arrays: Mapping[str, np.ndarray], schema: Mapping[str, str], si
         of_type = array.dtype.kind == "i" if dtype == "int" else array.dtype == dtype
         if not of_type or array.shape != shape or len(dims) != array.ndim:
             raise ValueError(f"{name} is {array.dtype} {array.shape}, not {wanted}")
-        highest = np.inf if name.endswith(("data", "weight")) else LARGEST
-        if array.dtype.kind == "f" and not (np.isfinite(array) & (abs(array) <= highest)).all():
-            raise ValueError(f"{name} has values that are not finite, or far too large")
+        if array.dtype.kind == "f" and array.size:
+            highest = np.finfo(array.dtype).max if name.endswith(("data", "weight")) else LARGEST
+            if not (array.min() >= -highest and array.max() <= highest):  # neither, of NaN
+                raise ValueError(f"{name} has values that are not finite, or far too large")
 
 
 def check_rising(name: str, array: np.ndarray) -> None:
@@ -53,16 +53,19 @@ def check_rising(name: str, array: np.ndarray) -> None:
         raise ValueError(f"{name} does not rise from 0 or more")
 
 
-def check_matrix(name: str, matrix: sp.csr_matrix) -> None:
-    """Raise a ValueError if the arrays of a matrix do not fit together: native code would read outside of them."""
-    matrix.check_format(full_check=True)
-    if not matrix.has_canonical_format or len(matrix.data) != len(matrix.indices) or matrix.indptr[-1] != matrix.nnz:
-        raise ValueError(f"{name} has rows that are not sorted")
-
-
 def check_lists(name: str, indptr: np.ndarray, items: np.ndarray, n_items: int) -> None:
     """Raise a ValueError unless `indptr` divides `items`, which are indices below n_items."""
     if indptr[0] != 0 or indptr[-1] != len(items) or (indptr[1:] < indptr[:-1]).any():  # see `check_rising`
         raise ValueError(f"{name}.indptr does not divide its indices")
     if len(items) and not (items.min() >= 0 and items.max() < n_items):
         raise ValueError(f"{name} has indices out of range")
+
+
+def check_rows(name: str, indptr: np.ndarray, columns: np.ndarray, n_columns: int) -> None:
+    """Raise a ValueError unless these are the arrays of a sparse matrix whose rows have rising columns."""
+    check_lists(name, indptr, columns, n_columns)
+    falls = columns[1:] <= columns[:-1]
+    starts = indptr[(indptr > 0) & (indptr < len(columns))]
+    falls[starts - 1] = False
+    if falls.any():
+        raise ValueError(f"{name} has rows that are not sorted")

@@ -1,6 +1,5 @@
 """The params of params.yaml: their types, ranges and descriptions."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -11,6 +10,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML, YAMLError
 
 from movierec.utils.errors import UserError, check_is_file, did_you_mean
+from movierec.utils.years import parse_years
 
 NO_GPU = "params.yaml: device is 'cuda', but torch sees no CUDA device here; set it to cpu."
 Dataset = Literal["ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest-small", "path"]
@@ -18,14 +18,6 @@ SplitStrategy = Literal["random", "user_temporal", "global_temporal", "leave_one
 Mask = Literal["train", "train+valid"]
 MASKS = get_args(Mask)
 S = TypeVar("S", bound="Section")
-
-
-def parse_years(text: str) -> tuple[int, int]:
-    """The first and last year of '1994' or '1990-1999'; a ValueError for anything else."""
-    match = re.fullmatch(r"\s*([0-9]{4})\s*(?:[-–]\s*([0-9]{4})\s*)?", text)
-    if not match or int(match[2] or match[1]) < int(match[1]):
-        raise ValueError("must be one year or a range: 1994 or 1990-1999")
-    return int(match[1]), int(match[2] or match[1])
 
 
 def _valid_years(text: str) -> str:

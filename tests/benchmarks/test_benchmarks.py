@@ -17,8 +17,9 @@ import pytest
 import torch
 from imports import ROOT
 
+from movierec.utils.arrays import write_arrays
 from movierec.utils.errors import UserError
-from movierec.utils.storage import write_arrays, write_table
+from movierec.utils.storage import write_table
 
 BENCHMARKS = ROOT / "benchmarks"
 QUICK = ("--set", "epochs=1", "--set", "embedding_dim=8", "--set", "ease.lambdas=[1]")

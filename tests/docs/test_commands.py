@@ -26,10 +26,9 @@ from ruamel.yaml import YAML
 from stage_runner import ORDER, run_stage
 
 import movierec.recommend.cli as cli
+from movierec.command_line import run
 from movierec.datasets.releases import RELEASES
-from movierec.update import update
 from movierec.utils.errors import UserError
-from movierec.utils.params import read_params
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
 PAGES = [*pages(), *(Page(path) for path in [ROOT / "CONTRIBUTING.md"] if path.exists())]
@@ -115,11 +114,8 @@ class Reader:
                     self.project.call(*words)
                 elif target not in TARGETS:
                     raise LookupError
-            case ("python", "-m", "movierec", "update", *rest):
-                args = cli.update_arguments(rest)
-                update(args.folders, read_params(Path("params.yaml")), args.models, args.to)
             case ("python", "-m", "movierec", *rest):
-                cli.answer(cli.arguments(rest), read_params(Path("params.yaml")))
+                run(cli.arguments(rest))
             case ("python", "stages/recommend.py", *rest):
                 self.project.recommend(*rest)
             case ("pytest" | "python", *rest) if words[0] == "pytest" or rest[:2] == ["-m", "pytest"]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from movierec.interactions.history import Histories
+from movierec.interactions.histories import Histories
 from movierec.model.next_movie import NextMovie
 
 N_ITEMS = 12

@@ -4,7 +4,7 @@ import numpy as np
 from conftest import params_with
 
 from movierec.interactions.graph_arrays import graph_arrays
-from movierec.interactions.history import Profiles
+from movierec.interactions.profiles import Profiles
 from movierec.model.fit import Fitted, fit
 
 NEXT = {"half_lives": [0.5, 4.0], "dim": 8, "hidden": 8, "temperature": 0.2}

@@ -9,13 +9,14 @@ import scipy.sparse as sp
 from conftest import params_with
 
 from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
-from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import run_id
+from movierec.interactions.profiles import Profiles
 from movierec.model.fit import fit
 from movierec.model.saving import StoredModel, pack
 from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.recommender import Recommender
-from movierec.utils.storage import write_arrays
+from movierec.recommend.scores import Profile
+from movierec.utils.arrays import write_arrays
 
 N_USERS, N_ITEMS = 50, 40
 USER_IDS, ITEM_IDS = 100 + 2 * np.arange(N_USERS), 1000 + 3 * np.arange(N_ITEMS)
@@ -38,7 +39,12 @@ class Small(NamedTuple):
 
     @property
     def recommender(self) -> Recommender:
-        return Recommender(self.stored, self.catalogue)
+        return Recommender(self.model_arrays, self.catalogue.arrays())
+
+    @property
+    def model_arrays(self):
+        """The model as it is stored."""
+        return pack(self.stored.model, self.arrays, *self.stored[1:3], params=PARAMS.model_dump())
 
 
 def interactions():
@@ -75,9 +81,18 @@ def small(temporal=False) -> Small:
 
 def write_small(folder, of: Small):
     """The files that `Recommender.load` reads."""
-    model = pack(of.stored.model, of.arrays, of.stored.user_ids, of.stored.item_ids, params=PARAMS.model_dump())
-    write_arrays(folder / "model.npz", **model)
+    write_arrays(folder / "model.npz", **of.model_arrays)
     write_arrays(folder / "catalogue.npz", **of.catalogue.arrays())
+
+
+def one_of(profiles: Profiles, row) -> Profile:
+    """One of the profiles, with its items in the order of time."""
+    one = profiles.of(np.array([row]))
+    later = np.setdiff1d(one.matrix.indices, one.histories.items)  # disliked
+    items = np.concatenate([one.histories.items, later]).astype(np.int64)
+    weight = one.matrix.toarray()[0, items]
+    gender = None if one.gender is None else one.gender[0].astype(np.float32)
+    return Profile(items, weight, one.histories, int(one.users[0]), gender)
 
 
 def movie_ids(*items):
@@ -88,3 +103,14 @@ def movie_ids(*items):
 def item_indices(movies):
     """The item indices of a table's movies."""
     return np.searchsorted(ITEM_IDS, movies["MovieID"])
+
+
+def updated() -> Catalogue:
+    """The catalogue with a user who came after the training, between the others."""
+    catalogue = small(temporal=True).catalogue
+    index = np.arange(len(USER_IDS))
+    index[index > 7] -= 1
+    index[7] = -1
+    gender = np.zeros((len(USER_IDS), 2), np.int8)
+    gender[3] = [1, 0]
+    return catalogue._replace(profiles=catalogue.profiles._replace(users=index, gender=gender))

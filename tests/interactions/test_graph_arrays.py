@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from movierec.interactions.graph_arrays import GraphArrays, graph_arrays
-from movierec.utils.storage import read_arrays, write_arrays
+from movierec.utils.arrays import read_arrays, write_arrays
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 from conftest import params_with
 
-from movierec.interactions.history import Histories
+from movierec.interactions.histories import Histories
 from movierec.model.checkpoints import Checkpoint, fingerprint
 from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN, spectral_embeddings

@@ -14,8 +14,8 @@ from imports import ROOT
 from small_model import SMALL, fit_in_time, fit_small
 
 from movierec.interactions.gaps import DAY, is_away
-from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import to_csr
+from movierec.interactions.profiles import Profiles
 from movierec.model import graph
 from movierec.model.checkpoints import Checkpoint
 from movierec.model.fit import Fitting, fit, sample_users, with_choices

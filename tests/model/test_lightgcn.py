@@ -5,11 +5,10 @@ import pytest
 import torch
 from conftest import params_with
 from dense_graph import dense_operator, random_vectors
-from torch.nn.functional import normalize
 
 from movierec.model.fit import fit
 from movierec.model.graph import Graph
-from movierec.model.lightgcn import INITIAL_STD, LightGCN, fold_in, spectral_embeddings, vectors_from_features
+from movierec.model.lightgcn import INITIAL_STD, LightGCN, fold_in, spectral_embeddings
 from movierec.model.training import LightGCNTraining
 
 
@@ -66,15 +65,3 @@ def test_random_columns_complete_the_initial_embeddings_of_a_small_matrix(random
     user, item = spectral_embeddings(random_interactions(6, 4), 16, seed=1)
     assert user.shape == (6, 16) and item.shape == (4, 16) and torch.isfinite(torch.cat([user, item])).all()
     assert (torch.cat([user, item]).std(dim=0)[4:] > 0).all()
-
-
-def test_new_users_get_vectors_from_their_features():
-    h = normalize(torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
-    features = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0]])
-    wanted = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
-    first, second, both, unknown = vectors_from_features(h, features, wanted)
-    torch.testing.assert_close(first, normalize(h[:2].mean(dim=0), dim=0))
-    torch.testing.assert_close(second, h[2])
-    torch.testing.assert_close(both, normalize(h[:2].mean(dim=0) + h[2], dim=0))
-    assert both @ first > 0.7 and both @ second > 0.6
-    torch.testing.assert_close(unknown, normalize(h.mean(dim=0), dim=0))

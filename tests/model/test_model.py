@@ -8,7 +8,8 @@ import torch
 from small_model import fit_in_time, fit_small
 
 from movierec.interactions.gaps import BREAK
-from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.histories import Histories
+from movierec.interactions.profiles import Profiles
 from movierec.model.lightgcn import fold_in
 from movierec.model.mixing import mixed_scorer
 from movierec.ranking.topk import evaluate

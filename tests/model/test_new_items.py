@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from small_recommender import N_ITEMS, N_USERS, small
 
 from movierec.interactions.graph_arrays import graph_arrays
-from movierec.interactions.history import Profiles
+from movierec.interactions.profiles import Profiles
 from movierec.model.gaussian_process import kernel_matrix
 from movierec.model.kernels import Nodes
 from movierec.model.nearest_neighbors import LocalProcess

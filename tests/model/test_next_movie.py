@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from small_histories import N_ITEMS, histories_of, random_lists, small_network
 
 from movierec.interactions.gaps import BREAK, N_CLASSES, gap_class, last_situations
-from movierec.interactions.history import transitions
+from movierec.interactions.profiles import transitions
 from movierec.model.next_movie import INITIAL_HALF_LIFE, INITIAL_REACH, UNLIKELY, NextMovie
 
 

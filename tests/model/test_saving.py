@@ -9,10 +9,10 @@ from conftest import params_with
 from small_model import SMALL, fit_in_time, fit_small
 
 import movierec
-from movierec.interactions.history import Profiles
+from movierec.interactions.profiles import Profiles
 from movierec.model.saving import FORMAT, lower_triangle, pack, symmetric, unpack
+from movierec.utils.arrays import read_arrays, write_arrays
 from movierec.utils.errors import UserError
-from movierec.utils.storage import read_arrays, write_arrays
 
 USER_IDS, ITEM_IDS = 100 + np.arange(40), 1000 + np.arange(20)
 PARAMS = params_with(**SMALL)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_recommender import GENRES, ITEM_IDS, MOVIES, N_ITEMS, N_USERS, USER_IDS, movie_ids, small
 
-from movierec.interactions.history import Profiles
+from movierec.interactions.profiles import Profiles
 from movierec.page import page as module
 from movierec.page.page import BEST, NONE, ids_for_page, page
 from movierec.recommend.catalogue import Catalogue

@@ -1,9 +1,6 @@
 """The command line: every option, JSON, and errors."""
 
 import json
-import os
-import runpy
-import shutil
 import subprocess
 import sys
 
@@ -15,7 +12,7 @@ from small_recommender import ITEM_IDS, N_ITEMS, PARAMS, USER_IDS, movie_ids, sm
 from movierec.recommend import cli
 from movierec.recommend.filters import Filters
 from movierec.recommend.printing import as_records
-from movierec.recommend.recommender import Recommender
+from movierec.recommend.ranker import Asked, Ranker
 from movierec.utils.errors import UserError
 from movierec.utils.params import only
 
@@ -73,8 +70,9 @@ def test_users_get_their_best_ratings_and_recommendations(records, recommender):
     assert [line["user_id"] for line in lines] == [110, 102]
     for line in lines:
         assert list(line) == ["user_id", "liked", "recommendations"]
-        assert line["liked"] == as_records(recommender, recommender.taste(line["user_id"], cli.LIKED))
-        expected = recommender.recommend(line["user_id"], 3, because=True).drop(columns="UserID")
+        (user,) = recommender.users_of(line["user_id"])
+        assert line["liked"] == as_records(recommender, recommender.best_rated(user, cli.LIKED))
+        expected = recommender.for_user(line["user_id"], Asked(3, because=True))
         assert_same(line["recommendations"], as_records(recommender, expected))
 
 
@@ -97,7 +95,7 @@ def test_a_new_user_is_described_and_served_by_what_they_say(run, records, recom
     (line,) = records(*argv)
     asked = {"likes": movie_ids(1, 2), "dislikes": movie_ids(5), "gender": "F"}
     assert {name: line[name] for name in asked} == asked
-    expected = recommender.recommend_new(**asked, k=4, because=True)
+    expected = recommender.for_new(**asked, asked=Asked(4, because=True))
     assert_same(line["recommendations"], as_records(recommender, expected))
 
 
@@ -114,14 +112,14 @@ def test_one_fact_about_a_new_user_is_enough(run, records, recommender, argv, as
     (line,) = records(*argv)
     said = {"likes": [], "dislikes": [], "gender": None} | asked
     assert {name: line[name] for name in said} == said
-    assert_same(line["recommendations"], as_records(recommender, recommender.recommend_new(**asked, k=4)))
+    assert_same(line["recommendations"], as_records(recommender, recommender.for_new(**asked, asked=Asked(4))))
 
 
 def test_similar_movies(run, records, recommender):
     assert "Like Film 7 (1987)" in run("--similar", "film 7")
     (line,) = records("--similar", "film 7", "--top", "5")
     assert (line["movie_id"], line["title"]) == (ITEM_IDS[7], "Film 7 (1987)")
-    assert_same(line["recommendations"], as_records(recommender, recommender.similar(int(ITEM_IDS[7]), 5)))
+    assert_same(line["recommendations"], as_records(recommender, recommender.near(int(ITEM_IDS[7]), Asked(5))))
 
 
 QUESTIONS = [("--user", "110"), ("--like", "film 1"), ("--similar", "film 1")]
@@ -173,7 +171,7 @@ def test_watched_movies_are_given_by_title_or_id(run, records):
     watched = np.setdiff1d(ITEM_IDS, of_time.taste(user_id, N_ITEMS)["MovieID"])[:2].tolist()
     argv = ("--user", str(user_id), "--watched", of_time.title_of(watched[0]), "--watched", str(watched[1]))
     (line,) = records(*argv, temporal=True)
-    expected = of_time.recommend(user_id, 4, watched=watched, because=True).drop(columns="UserID")
+    expected = of_time.for_user(user_id, Asked(4, because=True), watched=watched)
     assert_same(line["recommendations"], as_records(of_time, expected))
     last, before = (of_time.title_of(movie) for movie in (watched[1], watched[0]))
     assert f"Recommended to user {user_id}, who last watched {last}, {before}" in unwrapped(run(*argv, temporal=True))
@@ -188,7 +186,6 @@ def test_a_model_that_follows_time_shows_the_last_watched_movies(run):
 @pytest.mark.parametrize(
     ("argv", "parts"),
     [
-        ((), ["--user", "--like", "--similar"]),
         (("--json", "--top", "3"), ["--user", "--like", "--similar"]),
         (("--watched", "film 1"), ["--watched needs --user"]),
         (("--like", "film 3", "--watched", "film 2"), ["--watched needs --user"]),
@@ -197,7 +194,6 @@ def test_a_model_that_follows_time_shows_the_last_watched_movies(run):
         (("--similar", "film 1", "--diversity", "0.2"), ["--diversity", "--similar"]),
         (("--user", "9999"), ["no user 9999", "100 to 198"]),
         (("--user", "ann"), ["no user ann", "100 to 198"]),
-        (("--user", "110", "--watched", "film 1"), ["watched", "split_strategy"]),
         (("--user", "110", "--watched", "no such film"), ["'no such film'"]),
         (("--user", "110", "--top", "0"), ["0 recommendations", "1 or more"]),
         (("--user", "110", "--diversity", "2"), ["diversity is 2", "0 to 1"]),
@@ -231,12 +227,12 @@ def test_an_invalid_option_is_named_with_the_usage(capsys, argument, part):
 
 def test_help_has_every_option(capsys):
     with pytest.raises(SystemExit, match="0"):
-        cli.arguments(["--help"])
+        cli.arguments(["recommend", "--help"])
     text = capsys.readouterr().out
     options = ["user", "watched", "like", "dislike", "gender", "similar"]
-    options += ["at", "top", "genre", "exclude-genre", "year", "diversity", "json", "models"]
+    options += ["at", "top", "genre", "exclude-genre", "year", "diversity", "json", "csv", "no-pager", "models"]
     assert [option for option in options if f"\n  --{option} " not in text] == []
-    assert text.startswith("usage: python -m movierec")
+    assert text.startswith("usage: movierec recommend")
 
 
 def test_arguments_are_checked_before_the_libraries_are_loaded():
@@ -251,57 +247,9 @@ def test_a_missing_model_is_an_error(monkeypatch, tmp_path):
         cli.answer(cli.arguments(["--user", "110"]), PARAMS)
 
 
-def test_the_module_runs_in_the_folder_of_a_project(models, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("DGL", "on")  # or it would be off for other tests
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    (tmp_path / "models").symlink_to(models[0])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["movierec", "--user", "110", "--top", "2", "--json"])
-    runpy.run_module("movierec", run_name="__main__")
-    line = json.loads(capsys.readouterr().out)
-    assert (line["user_id"], len(line["recommendations"])) == (110, 2)
-    monkeypatch.setattr(sys, "argv", ["movierec", "--user", "7"])
-    with pytest.raises(SystemExit, match=r"^movierec: no user 7: "):
-        runpy.run_module("movierec", run_name="__main__")
-    (tmp_path / "params.yaml").unlink()
-    with pytest.raises(SystemExit, match=r"^movierec: params\.yaml is missing"):
-        runpy.run_module("movierec", run_name="__main__")
-
-
-def test_recommendations_do_without_dgl_and_the_libraries_of_the_stages(models, tmp_path):
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    code = "import runpy, sys; sys.argv[1:] = ['--user', '110', '--models', sys.argv[1]]; "
-    code += "runpy.run_module('movierec', run_name='__main__'); print(*sys.modules)"
-    environment = {name: of for name, of in os.environ.items() if name != "DGL"} | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code, str(models[1])]
-    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
-    assert "Recommended to user 110" in found
-    assert not {"dgl", "duckdb", "sklearn", "matplotlib", "dvc"} & set(found.split())
-
-
-def test_an_update_and_its_recommendations(models, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("DGL", "on")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    (tmp_path / "models").symlink_to(models[1])
-    (tmp_path / "day").mkdir()
-    (tmp_path / "day/interactions.csv").write_text(f"user,item,rating,timestamp\n7,{ITEM_IDS[3]},5,2000000000\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["movierec", "update", "day", "--to", "updated"])
-    runpy.run_module("movierec", run_name="__main__")
-    said = capsys.readouterr().out
-    assert "new: 1 ratings, 1 users, 0 movies" in said and "python -m movierec --models updated --user 7" in said
-    monkeypatch.setattr(sys, "argv", ["movierec", "--models", "updated", "--user", "7", "--top", "2", "--json"])
-    runpy.run_module("movierec", run_name="__main__")
-    assert len(json.loads(capsys.readouterr().out)["recommendations"]) == 2
-    monkeypatch.setattr(sys, "argv", ["movierec", "update"])
-    with pytest.raises(SystemExit):
-        runpy.run_module("movierec", run_name="__main__")
-    assert "FOLDER" in capsys.readouterr().err
-
-
 def test_the_moment_of_asking(run, records):
     recommender, user_id = small(True).recommender, int(USER_IDS[3])
-    last = int(recommender.profiles.histories.of(np.array([3])).last_times[0])
+    last = int(recommender.tables.profiles.histories.of(np.array([3])).last_times[0])
     for moment, at in (("2033-05-18T03:33:20", 2 * 10**9), ("2033-05-18T05:33:20+02:00", 2 * 10**9)):
         (found,) = records("--user", str(user_id), "--at", moment, temporal=True)
         expected = recommender.recommend(user_id, 4, at=at)
@@ -312,7 +260,7 @@ def test_the_moment_of_asking(run, records):
         (["--user", "106", "--at", "soon"], True, "--at soon is no time; write it as 2003-02-28"),
         (["--like", "film 3", "--at", "2033-05-18"], True, "--at needs --user"),
         (["--user", "106", "--at", "1999-01-01"], True, "the last movie of user 106 is later than that moment"),
-        (["--user", "106", "--at", "2033-05-18"], False, "watched movies and a moment need a model that follows time"),
+        (["--user", "106", "--at", "2033-05-18"], False, "a moment needs a model that follows time"),
     ):
         with pytest.raises(UserError, match=message):
             run(*argv, temporal=temporal)
@@ -348,7 +296,7 @@ def test_on_a_terminal_a_title_that_is_not_clear_is_asked_for(unclear, monkeypat
         return typed
 
     monkeypatch.setattr("builtins.input", answer)
-    recommender = Recommender.load(unclear)
+    recommender = Ranker.load(unclear)
     if index is None:
         with pytest.raises(UserError, match="is not a number from 1 to 3"):
             cli.movie_of(recommender, "twin")

@@ -3,31 +3,32 @@
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
-from small_recommender import ITEM_IDS, USER_IDS, item_indices, small
+from small_recommender import ITEM_IDS, USER_IDS, item_indices, one_of, small
 
 from movierec.interactions.graph_arrays import graph_arrays
-from movierec.interactions.history import Histories, Profiles
+from movierec.interactions.histories import Histories
+from movierec.interactions.profiles import Profiles
 from movierec.model.gaussian_process import fit_items, fit_users, kernel_matrix
 from movierec.model.graph import Graph
 from movierec.model.kernels import Nodes
 from movierec.model.lightgcn import fold_in
 from movierec.model.mixing import mixed_scorer
 from movierec.model.model import Model
+from movierec.model.saving import pack
 from movierec.recommend.reasons import (
     LEAST_SHARE,
     REASONS,
     RECENT,
-    Explainer,
-    best_reasons,
+    contributions,
     reasons,
     reasons_by_contribution,
     reasons_by_leaving_out,
 )
+from movierec.recommend.scores import Profile, Scores
 
 N_USERS, N_ITEMS = 30, 24
 ALL = np.arange(N_ITEMS)
@@ -55,6 +56,13 @@ def model_of(common_movie=False, layer_0=1.0):
     return Model(graph, h_user, h_item, embedding, messages, users, items, MIXES[-1])
 
 
+def scores_of(model):
+    """The scores of the model as it is stored."""
+    ids = {"user_ids": np.arange(model.graph.n_users), "item_ids": np.arange(model.graph.n_items)}
+    features = model.graph.user_gender, model.graph.item_genres
+    return Scores(pack(model, graph_arrays(model.graph.matrix, *features), *ids.values(), params={}))
+
+
 @pytest.fixture(scope="module")
 def model():
     return model_of()
@@ -74,12 +82,15 @@ def others():
     return Profiles(matrix, histories, np.array([-1, -1, 4]), np.array([[0, 0], [1, 0], [0, 1]], np.int8))
 
 
-def explained(model, profiles, is_trained, dense=False):
-    """The contributions to all scores of all users, and the scores."""
-    asked = np.tile(ALL, (len(profiles.users), 1))
-    found = list(Explainer(model, dense).contributions(profiles, asked, is_trained))
-    scores = mixed_scorer(model.components(None if is_trained else profiles), model.mix)(np.arange(len(asked)))
-    return found, scores
+def explained(model, profiles, is_trained):
+    """The contributions to all scores of all users with their movies, and the scores."""
+    scores, everyone = scores_of(model), [one_of(profiles, row) for row in range(len(profiles.users))]
+    found = []
+    for of in everyone:
+        order = np.argsort(of.items)
+        found.append((of.items[order], contributions(scores, of, ALL, scores.parts(of, is_trained))[order]))
+    scores = mixed_scorer(model.components(None if is_trained else profiles), model.mix)(np.arange(len(everyone)))
+    return found, scores.numpy()
 
 
 class Split(NamedTuple):
@@ -135,22 +146,21 @@ def test_contributions_sum_to_a_score_without_a_rest(mix, is_trained, new):
     found, scores = explained(model, profiles, is_trained)
     for row, (movies, parts) in enumerate(found):
         assert movies.tolist() == profiles.matrix[row].indices.tolist()
-        torch.testing.assert_close(parts.sum(dim=0), scores[row], **CLOSE)
+        np.testing.assert_allclose(parts.sum(axis=0), scores[row], **CLOSE)
 
 
-@pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize(("is_trained", "new"), [(True, False), (False, False), (False, True)])
-def test_contributions_and_the_rest_are_those_of_the_formulas(model, mix, is_trained, new, dense):
+def test_contributions_and_the_rest_are_those_of_the_formulas(model, mix, is_trained, new):
     model = model._replace(mix=mix)
     profiles = others() if new else trained(model)
-    found, scores = explained(model, profiles, is_trained, dense)
+    found, scores = explained(model, profiles, is_trained)
     rests = 0
     for row, (movies, parts) in enumerate(found):
         expected_movies, (expected, rest) = by_formulas(model, profiles, row, is_trained)
         assert movies.tolist() == expected_movies.tolist()
-        np.testing.assert_allclose(parts.numpy(), expected, **CLOSE)
-        np.testing.assert_allclose(parts.sum(dim=0).numpy() + rest, scores[row].numpy(), **CLOSE)
+        np.testing.assert_allclose(parts, expected, **CLOSE)
+        np.testing.assert_allclose(parts.sum(axis=0) + rest, scores[row], **CLOSE)
         rests += np.abs(rest).max()
     assert (rests > 0.1) == any(mix[:2]), "layer 0, and users without a shared movie"
 
@@ -161,7 +171,7 @@ def test_a_model_without_a_gaussian_process_has_reasons_too(model, users, items)
     fewer = model._replace(users=model.users if users else None, items=model.items if items else None, mix=mix)
     (found, _), (expected, _) = (explained(of, trained(model), True) for of in (fewer, model._replace(mix=mix)))
     for (_, parts), (_, of_whole) in zip(found, expected, strict=True):
-        torch.testing.assert_close(parts, of_whole)
+        np.testing.assert_allclose(parts, of_whole, **CLOSE)
 
 
 def test_the_item_part_of_a_movie_is_the_loss_without_it(model):
@@ -173,55 +183,30 @@ def test_the_item_part_of_a_movie_is_the_loss_without_it(model):
     scores, lower = (
         model.components(profiles._replace(matrix=of))[2](np.array([0]))[0] for of in (profiles.matrix, without)
     )
-    lost = scores - lower
-    torch.testing.assert_close(parts[2] * scores.std(correction=0), lost - lost.mean(), atol=1e-5, rtol=1e-3)
+    lost = (scores - lower).numpy()
+    np.testing.assert_allclose(parts[2] * scores.numpy().std(), lost - lost.mean(), atol=1e-5, rtol=1e-3)
 
 
-def test_empty_places_are_left_out_and_items_keep_their_order(model):
-    asked = np.array([[3, -1, 17], [-1, -1, -1], [17, 3, 5]])
-    profiles = trained(model).of(np.arange(3))
-    found = list(Explainer(model).contributions(profiles, asked, True))
-    assert [parts.shape[1] for _, parts in found] == [2, 0, 3]
-    for row, items in enumerate(([3, 17], [], [17, 3, 5])):
-        expected = explained(model, trained(model), True)[0][row][1]
-        torch.testing.assert_close(found[row][1], expected[:, items])
-
-
-def test_chunks_of_users_change_nothing(model, monkeypatch):
-    for profiles, is_trained in ((trained(model), True), (trained(model), False)):
-        whole = explained(model, profiles, is_trained)[0]
-        with monkeypatch.context() as patch:
-            patch.setattr("movierec.recommend.reasons.CHUNK", 7)
-            for one, other in zip(whole, explained(model, profiles, is_trained)[0], strict=True):
-                assert one[0].tolist() == other[0].tolist()
-                torch.testing.assert_close(one[1], other[1], **CLOSE)
-
-
-@pytest.mark.parametrize("mix", MIXES)
-def test_the_best_reasons_of_many_users_are_those_of_each_user(model, mix):
-    model = model._replace(mix=mix)
-    profiles = trained(model)
-    asked = np.random.default_rng(0).permuted(np.tile(ALL, (N_USERS, 1)), axis=1)[:, :4]
-    asked[3, 2:] = -1
-    found = best_reasons(model, profiles, asked)
-    assert found.shape == (N_USERS, 4, REASONS)
-    assert (found[3, 2:] == -1).all()
-    for row, (movies, parts) in enumerate(Explainer(model).contributions(profiles, asked, True)):
-        for place in range(parts.shape[1]):
-            best = np.argsort(-parts[:, place].numpy(), kind="stable")[:REASONS]
-            expected = [movies[j] if parts[j, place] > 0 else -1 for j in best]
-            assert found[row, place].tolist() == expected + [-1] * (REASONS - len(best))
+def test_items_keep_their_order(model):
+    one, scores = one_of(trained(model), 2), scores_of(model)
+    parts = scores.parts(one, trained=True)
+    whole = contributions(scores, one, ALL, parts)
+    for items in ([17, 3, 5], [3], []):
+        found = contributions(scores, one, np.array(items, int), parts)
+        np.testing.assert_allclose(found, whole[:, items], **CLOSE)
 
 
 @pytest.mark.parametrize("new", [False, True])
 def test_reasons_are_the_liked_movies_that_contribute_most(model, new):
-    profiles = others() if new else trained(model)
+    profiles, scores = others() if new else trained(model), scores_of(model)
     for row in range(len(profiles.users)):
         one = profiles.of(np.array([row]))
         movies, (parts, _) = by_formulas(model, one, 0, not new)
         liked = one.matrix.data > 0
         movies, parts = movies[liked], parts[liked]
-        for item, found in zip(ALL, reasons_by_contribution(model, one, ALL, not new), strict=True):
+        asked = one_of(profiles, row)
+        all_found = reasons_by_contribution(scores, asked, ALL, scores.parts(asked, not new))
+        for item, found in zip(ALL, all_found, strict=True):
             best = [j for j in np.argsort(-parts[:, item])[:REASONS] if parts[j, item] > 0]
             assert [movie for movie, _ in found] == movies[best].tolist()
             shares = parts[best, item] / np.maximum(parts[:, item], 0).sum()
@@ -231,42 +216,39 @@ def test_reasons_are_the_liked_movies_that_contribute_most(model, new):
 def test_recommendations_come_with_the_reasons_of_the_model():
     recommender = small().recommender
     table = recommender.recommend(int(USER_IDS[3]), k=4, because=True)
-    profile = Profiles.without_order(recommender.model.graph.matrix).of(np.array([3]))
-    expected = reasons_by_contribution(recommender.model, profile, item_indices(table), True)
+    profile = one_of(Profiles.without_order(recommender.model.graph.matrix), 3)
+    parts = recommender.by_user.parts(profile, trained=True)
+    expected = reasons_by_contribution(recommender.by_user, profile, item_indices(table), parts)
     found = [[(int(np.searchsorted(ITEM_IDS, movie)), share) for movie, share in of] for of in table["Because"]]
-    assert [[movie for movie, _ in of] for of in found] == [[movie for movie, _ in of] for of in expected]
+    assert found == expected
     assert all(1 <= len(of) <= 3 for of in found)
 
 
 class LastTwo:
     """Item i + 1 scores 10 if i is the last movie, and 1 more if i is the one before it; all others score 1."""
 
-    next = True
+    follows_time = True
 
     @staticmethod
-    def scorer(profiles):
-        def score(users):
-            out = torch.ones(len(users), 8)
-            for row, user in enumerate(users):
-                for weight, item in zip((9, 1), profiles.histories.of(np.array([user])).items[::-1], strict=False):
-                    out[row, item + 1] += weight
-            return out
-
-        return score
+    def scores(profile, trained):
+        out = np.ones(8)
+        for weight, item in zip((9, 1), profile.histories.items[::-1], strict=False):
+            out[item + 1] += weight
+        return out
 
 
-def profile_of(history, n_items=8):
-    """One user with a history."""
-    table = pd.DataFrame({"user": 0, "item": history, "rating": np.float32(1), "timestamp": 0})
-    return Profiles.from_interactions(1, n_items, [table], 0.0)
+def with_history(history):
+    """One user with a history, all at the same time."""
+    items = np.array(history)
+    return Profile(items, np.ones(len(items), np.float32), Histories.of_one(items), 0)
 
 
-@pytest.mark.parametrize("explain", [reasons_by_leaving_out, lambda *args: reasons(*args, trained=True)])
+@pytest.mark.parametrize("explain", [reasons_by_leaving_out, lambda *args: reasons(*args, parts=None)])
 def test_temporal_reasons_are_the_movies_without_which_the_score_is_lower(explain):
     # 4 follows 3, the last: 10 with it, 1 without. 6 follows 5, the one before. 0 follows nothing.
-    found = explain(LastTwo, profile_of([1, 5, 3]), np.array([4, 6, 0]))
+    found = explain(LastTwo, with_history([1, 5, 3]), np.array([4, 6, 0]))
     assert found == [[(3, pytest.approx(0.9))], [(5, pytest.approx(0.5))], []]
-    assert explain(LastTwo, profile_of([2]), np.array([3])) == [[(2, 1.0)]], "an only movie is the reason"
+    assert explain(LastTwo, with_history([2]), np.array([3])) == [[(2, 1.0)]], "an only movie is the reason"
 
 
 def test_reasons_by_leaving_out_are_the_losses_of_scoring_without_each_movie():
@@ -285,7 +267,8 @@ def test_reasons_by_leaving_out_are_the_losses_of_scoring_without_each_movie():
             lost[place] = scores - model.scorer(without)(np.array([0]))[0].numpy()
         shares = (lost / np.abs(scores))[1:]  # the oldest movie stays
         assert len(shares) <= RECENT
-        for item, found in zip(items, reasons_by_leaving_out(model, one, items), strict=True):
+        found_by_user = reasons_by_leaving_out(of.recommender.by_user, one_of(profiles, user), items)
+        for item, found in zip(items, found_by_user, strict=True):
             best = np.argsort(-shares[:, item])[:REASONS]
             kept = [j for rank, j in enumerate(best) if shares[j, item] > (LEAST_SHARE if rank else 0)]
             assert [movie for movie, _ in found] == history[1:][kept].tolist()
@@ -297,12 +280,8 @@ def test_only_the_recent_movies_of_a_long_history_are_reasons():
         """A model that counts the first movie, and the 21st from the end."""
 
         @staticmethod
-        def scorer(profiles):
-            def score(users):
-                histories = [profiles.histories.of(np.array([user])).items.tolist() for user in users]
-                return torch.tensor([[1.0 + (0 in of), 1.0 + (10 in of), 1.0 + (11 in of)] for of in histories])
+        def scores(profile, trained):
+            return np.array([1.0 + (movie in profile.histories.items) for movie in (0, 10, 11)])
 
-            return score
-
-    found = reasons_by_leaving_out(Oldest, profile_of(np.arange(31), 31), np.arange(3))
+    found = reasons_by_leaving_out(Oldest, with_history(range(31)), np.arange(3))
     assert found == [[], [], [(11, pytest.approx(0.5))]]

@@ -14,18 +14,21 @@ from small_recommender import (
     USER_IDS,
     item_indices,
     movie_ids,
+    one_of,
     small,
     write_small,
 )
 
 import movierec
-from movierec.interactions.history import Histories, Profiles
-from movierec.recommend.catalogue import Catalogue
+from movierec.interactions.histories import Histories
+from movierec.interactions.profiles import Profiles
 from movierec.recommend.filters import Filters
+from movierec.recommend.lookup import typed
+from movierec.recommend.ranker import DISLIKE
 from movierec.recommend.reasons import reasons_by_leaving_out
-from movierec.recommend.recommender import DISLIKE, Recommender, typed
+from movierec.recommend.recommender import Recommender
+from movierec.utils.arrays import read_arrays, write_arrays
 from movierec.utils.errors import UserError
-from movierec.utils.storage import read_arrays, write_arrays
 
 COLUMNS = ["Rank", "MovieID", "Title", "Year", "Genres", "Score"]
 
@@ -33,6 +36,14 @@ COLUMNS = ["Rank", "MovieID", "Title", "Year", "Genres", "Score"]
 @pytest.fixture(scope="module")
 def temporal():
     return small(temporal=True).recommender
+
+
+def profiles_in(recommender):
+    """The profiles of all users, asked at the end of the data."""
+    profiles = small(recommender.follows_time).catalogue.profiles
+    if profiles is None:
+        return Profiles.without_order(recommender.model.graph.matrix)
+    return profiles._replace(histories=profiles.histories.asked_at(profiles.histories.times.max()))
 
 
 def scores_of(table):
@@ -61,7 +72,7 @@ def test_users_come_in_the_order_asked_and_once(recommender):
 
 
 def test_the_scores_are_those_of_the_model(recommender, temporal):
-    for of, profiles in ((recommender, None), (temporal, temporal.profiles.of(np.array([4])))):
+    for of, profiles in ((recommender, None), (temporal, profiles_in(temporal).of(np.array([4])))):
         row = np.array([4 if profiles is None else 0])
         expected = of.model.scorer(profiles)(row)[0].numpy()
         expected[of.rated[4].indices] = np.nan
@@ -74,7 +85,8 @@ def test_a_user_who_has_rated_nearly_everything_gets_what_is_left():
     rated = of.catalogue.rated.tolil()
     rated[0] = 3
     rated[0, 7] = 0
-    table = Recommender(of.stored, of.catalogue._replace(rated=rated.tocsr())).recommend([100, 102], k=3)
+    catalogue = of.catalogue._replace(rated=rated.tocsr())
+    table = Recommender(of.model_arrays, catalogue.arrays()).recommend([100, 102], k=3)
     assert table["UserID"].tolist() == [100, 102, 102, 102]
     assert table["MovieID"][0] == ITEM_IDS[7]
 
@@ -82,7 +94,7 @@ def test_a_user_who_has_rated_nearly_everything_gets_what_is_left():
 def test_a_new_user_with_the_history_of_a_known_one_gets_their_scores(recommender):
     """But for layer 0, which a new user does not have."""
     layer_0 = torch.zeros_like(recommender.model.user_embedding)
-    model, known = recommender.model._replace(user_embedding=layer_0), recommender.profiles
+    model, known = recommender.model._replace(user_embedding=layer_0), profiles_in(recommender)
     one = known.of(np.array([6]))
     new = one._replace(users=np.array([-1]), gender=model.graph.user_gender[[6]])
     old_scores, new_scores = model.scorer(known)(np.array([6])), model.scorer(new)(np.array([0]))
@@ -94,7 +106,7 @@ def test_the_scores_of_a_new_user_are_those_of_the_model(recommender, gender):
     liked, disliked = [8, 3], [5]
     row = np.zeros((1, N_ITEMS), np.float32)
     row[0, liked], row[0, disliked] = 1, DISLIKE
-    histories = Histories.of_one(np.array(liked), recommender.profiles.histories.times.max())
+    histories = Histories.of_one(np.array(liked), profiles_in(recommender).histories.times.max())
     features = np.array([[gender == "F", gender == "M"]], np.int8)
     profiles = Profiles(sp.csr_matrix(row), histories, np.array([-1]), features)
     expected = recommender.model.scorer(profiles)(np.array([0]))[0].numpy()
@@ -189,12 +201,13 @@ def test_diversity_costs_relevance(recommender):
 
 
 def test_watched_movies_continue_the_history_and_are_seen(temporal):
-    user_id, old = int(USER_IDS[5]), temporal.profiles.of(np.array([5]))
+    user_id, old = int(USER_IDS[5]), profiles_in(temporal).of(np.array([5]))
     before = old.histories.items
     new = int(np.setdiff1d(np.arange(N_ITEMS), temporal.rated[5].indices)[0])
     watched = [before[0], new]  # a movie that was watched before counts at its last place
     items = np.array([*before[1:], *watched], np.int32)
-    times = np.append(old.histories.times[1:], [temporal.profiles.histories.times.max()] * 2)  # at the end of the data
+    now = profiles_in(temporal).histories.times.max()  # the end of the data
+    times = np.append(old.histories.times[1:], [now, now])
     histories = Histories(np.array([0, len(items)]), items, times)
     matrix = old.matrix.toarray()
     matrix[0, watched] = 1
@@ -203,9 +216,21 @@ def test_watched_movies_continue_the_history_and_are_seen(temporal):
     expected[[*temporal.rated[5].indices, new]] = np.nan
     found = temporal.recommend(user_id, k=N_ITEMS, watched=movie_ids(*watched), because=True)
     np.testing.assert_allclose(scores_of(found), expected, atol=1e-5, rtol=1e-4)
-    of_reasons = reasons_by_leaving_out(temporal.model, profiles, item_indices(found))
+    of_reasons = reasons_by_leaving_out(temporal.by_user, one_of(profiles, 0), item_indices(found))
     assert [[(ITEM_IDS[item], share) for item, share in of] for of in of_reasons] == found["Because"].tolist()
     assert found["Score"].tolist() != temporal.recommend(user_id, k=N_ITEMS)["Score"].tolist()
+
+
+def test_watched_movies_are_new_likes_where_the_model_does_not_follow_time(recommender):
+    user_id, watched = int(USER_IDS[5]), [3, 9]
+    matrix = recommender.model.graph.matrix[[5]].toarray()
+    matrix[0, watched] = 1
+    profiles = Profiles.without_order(sp.csr_matrix(matrix), np.array([5]))
+    expected = recommender.model.scorer(profiles)(np.array([0]))[0].numpy()
+    expected[[*recommender.rated[5].indices, *watched]] = np.nan
+    found = recommender.recommend(user_id, k=N_ITEMS, watched=movie_ids(*watched), because=True)
+    np.testing.assert_allclose(scores_of(found), expected, atol=1e-4, rtol=1e-3)
+    assert {movie for of in found["Because"] for movie, _ in of} & set(movie_ids(*watched))
 
 
 def test_watched_movies_are_those_of_every_user_asked_for(temporal):
@@ -220,7 +245,7 @@ def test_watched_movies_are_those_of_every_user_asked_for(temporal):
 
 
 def test_the_last_watched_movies_are_the_end_of_the_history(temporal):
-    history = temporal.profiles.histories.of(np.array([5])).items
+    history = profiles_in(temporal).histories.of(np.array([5])).items
     assert temporal.last_watched(int(USER_IDS[5]), 2)["MovieID"].tolist() == movie_ids(history[-1], history[-2])
 
 
@@ -254,7 +279,7 @@ def with_names():
     of = small()
     names = [np.array([f"{kind}{number}" for number in ids]) for kind, ids in (("u", USER_IDS), ("i", ITEM_IDS))]
     catalogue = of.catalogue._replace(user_names=names[0], item_names=names[1])
-    return Recommender(of.stored, Catalogue.from_arrays(catalogue.arrays()))
+    return Recommender(of.model_arrays, catalogue.arrays())
 
 
 def test_ids_that_are_text_stand_for_the_same_users_and_movies(recommender, with_names):
@@ -292,7 +317,7 @@ def test_an_unknown_id_among_ids_that_are_text_is_an_error(with_names, unknown):
         (lambda of: of.recommend(100, k=0), ["0 recommendations", "1 or more"]),
         (lambda of: of.recommend(100, diversity=1.5), ["diversity is 1.5", "0 to 1"]),
         (lambda of: of.recommend(100, diversity=-0.1), ["diversity is -0.1", "0 to 1"]),
-        (lambda of: of.recommend(100, watched=[1000]), ["watched", "split_strategy"]),
+        (lambda of: of.recommend(100, at=10**9), ["a moment", "split_strategy"]),
         (lambda of: of.recommend(100, filters=Filters(("Dram",))), ["'Dram'", "'Drama'"]),
         (lambda of: of.find("no such film at all"), ["'no such film at all'", "closest"]),
     ],

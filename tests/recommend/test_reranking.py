@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from movierec.recommend.reranking import POOL, diversify
 
@@ -13,7 +12,8 @@ N_USERS, N_CANDIDATES, K = 6, 20, 4
 def candidates():
     """Candidates, their scores and the vectors of all items; the last users have few candidates, or none."""
     rng = np.random.default_rng(0)
-    vectors = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(30, 5)).astype(np.float32)))
+    vectors = rng.normal(size=(30, 5)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     items = np.stack([rng.permutation(30)[:N_CANDIDATES] for _ in range(N_USERS)])
     scores = -np.sort(-rng.random(items.shape).astype(np.float32), axis=1)
     for user, n in ((3, 8), (4, 2), (5, 0)):

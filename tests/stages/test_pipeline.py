@@ -20,13 +20,14 @@ from project import Project
 from ruamel.yaml import YAML
 from stage_runner import SMALL, STAGES, outputs, run_stage
 
-from movierec.interactions.history import Profiles
 from movierec.interactions.matrix import to_csr
+from movierec.interactions.profiles import Profiles
 from movierec.model.saving import unpack
 from movierec.ranking.topk import MOMENTS, rank_all_users
 from movierec.recommend.recommender import Recommender
+from movierec.utils.arrays import read_arrays
 from movierec.utils.params import param_names
-from movierec.utils.storage import read_arrays, read_rankings
+from movierec.utils.storage import read_rankings
 
 
 def part_of(name):

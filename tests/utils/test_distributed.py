@@ -20,10 +20,10 @@ from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN
 from movierec.model.saving import unpack
 from movierec.ranking.topk import rank_all_users
+from movierec.utils.arrays import read_arrays
 from movierec.utils.distributed import join
 from movierec.utils.errors import UserError
 from movierec.utils.group import Group, by_user
-from movierec.utils.storage import read_arrays
 
 # Sampled, with negatives from the users of all processes; and enough epochs to kill a process during training.
 PARAMS = SMALL | {"epochs": 12, "patience": 12, "softmax": "sampled", "negatives": 256, "batch_size": 100}

@@ -46,10 +46,11 @@ def test_members_rank_recommend_and_evaluate_what_one_does(monkeypatch, chunk):
     monkeypatch.setattr("movierec.ranking.topk.CHUNK", chunk)
     monkeypatch.setattr("movierec.ranking.topk.FEWEST", 1)
     recommender, scored = small().recommender, []
+    score = recommender.model.scorer()
 
     def scorer(users):
         scored.append(len(users))
-        return recommender.scorer(users)
+        return score(users)
 
     seen, asked = recommender.rated, {"k": 5, "diversity": 0.3}
     (alone,) = rank_all_users(scorer, seen)

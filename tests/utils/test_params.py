@@ -7,7 +7,7 @@ from conftest import params_with
 from imports import ROOT
 
 from movierec.utils.errors import UserError
-from movierec.utils.params import Params, check_params, only, param_names, parse_years, read_params, read_yaml
+from movierec.utils.params import Params, check_params, only, param_names, read_params, read_yaml
 
 PATH = ROOT / "params.yaml"
 VALUES = read_yaml(PATH)
@@ -164,26 +164,6 @@ def test_a_key_of_a_group_is_suggested_for_its_flat_name(name):
 def test_fractions_must_leave_something_to_train_on():
     message = refusal(VALUES | {"valid_fraction": 0.5, "test_fraction": 0.5})
     assert "valid_fraction 0.5 and test_fraction 0.5 leave nothing to train on" in message
-
-
-@pytest.mark.parametrize(
-    ("text", "years"),
-    [("1994", (1994, 1994)), ("1990-1999", (1990, 1999)), (" 1990 – 1999 ", (1990, 1999)), ("2000-2000", (2000, 2000))],
-)
-def test_years_are_one_or_a_range(text, years):
-    assert parse_years(text) == years
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "any", "94", "1990-", "1990-99", "0090-99", "1999-1990", "1990-1999-2000", "19900", "1990-19990",
-        "1990 1999", "1990—1999", "١٩٩٠", "1990-١٩٩٩",
-    ],
-)  # fmt: skip
-def test_other_texts_are_no_years(text):
-    with pytest.raises(ValueError, match="1994 or 1990-1999"):
-        parse_years(text)
 
 
 @pytest.mark.parametrize(("line", "expected"), [("only_years: 1994", "1994"), ("only_years: 1990-1999", "1990-1999")])

@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from movierec.utils import storage
+from movierec.utils import arrays, storage
 from movierec.utils.errors import UserError
 
 TABLE = pd.DataFrame({"a": np.random.default_rng(0).random(5000)})
@@ -33,7 +31,7 @@ WRITERS = {
     "batches.parquet": lambda path: write_in_batches(TABLE, path, 2000),
     "table.csv": lambda path: storage.write_csv(TABLE, path),
     "batches.csv": lambda path: storage.write_csv([TABLE, TABLE], path),
-    "arrays.npz": lambda path: storage.write_arrays(path, x=TABLE["a"].to_numpy()),
+    "arrays.npz": lambda path: arrays.write_arrays(path, x=TABLE["a"].to_numpy()),
     "numbers.json": lambda path: storage.write_json({str(i): i for i in range(5000)}, path),
     "text.md": lambda path: storage.write_text("text\n" * 1000, path),
     "metrics": lambda path: storage.write_metrics(
@@ -53,9 +51,9 @@ def test_tables_arrays_and_numbers_come_back(tmp_path):
     pd.testing.assert_frame_equal(storage.read_table(tmp_path / "t.parquet"), frame)
     storage.write_csv(frame, tmp_path / "t.csv")
     pd.testing.assert_frame_equal(storage.read_csv(tmp_path / "t.csv"), frame, check_dtype=False)
-    storage.write_arrays(tmp_path / "a.npz", x=np.arange(3), n=4, name="é")
-    arrays = storage.read_arrays(tmp_path / "a.npz")
-    assert (arrays["x"].tolist(), int(arrays["n"]), str(arrays["name"])) == ([0, 1, 2], 4, "é")
+    arrays.write_arrays(tmp_path / "a.npz", x=np.arange(3), n=4, name="é")
+    found = arrays.read_arrays(tmp_path / "a.npz")
+    assert (found["x"].tolist(), int(found["n"]), str(found["name"])) == ([0, 1, 2], 4, "é")
     storage.write_json({"a": {"b": 0.123456789, "n": 3}}, tmp_path / "deep/m.json", decimals=4)
     assert json.loads((tmp_path / "deep/m.json").read_text()) == {"a": {"b": 0.1235, "n": 3}}
     storage.write_text("é\n", tmp_path / "t.md")
@@ -79,7 +77,7 @@ def test_metrics_are_a_file_per_metric(tmp_path):
 
 
 def test_rankings_are_read_by_model_and_moment(tmp_path):
-    storage.write_arrays(
+    arrays.write_arrays(
         tmp_path / "r.npz", **{"a.b.valid": np.arange(2), "a.b.test": np.arange(3), "c.test": np.arange(4)}
     )
     rankings = storage.read_rankings(tmp_path / "r.npz")
@@ -108,60 +106,8 @@ def test_the_same_content_gives_the_same_bytes(tmp_path, name):
     assert all((tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes() for file in first)
 
 
-@pytest.mark.parametrize("inner", ["", "a"], ids=["file", "folder"])
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, UserError])
-def test_a_failed_write_leaves_the_previous_content_and_nothing_else(tmp_path, inner, error):
-    path = tmp_path / "out"
-
-    def write(content, error=None):
-        with storage.replacing(path) as partial:
-            if inner:
-                partial.mkdir()
-            (partial / inner).write_text(content)
-            if error:
-                raise error
-
-    write("complete")
-    with pytest.raises(error):
-        write("half", error)
-    assert [p.name for p in tmp_path.iterdir()] == ["out"] and (path / inner).read_text() == "complete"
-
-
-def test_a_folder_replaces_the_previous_one_with_all_its_files(tmp_path):
-    for name in ("1", "2"):
-        with storage.replacing(tmp_path / "out") as partial:
-            partial.mkdir()
-            (partial / name).touch()
-    assert files_in(tmp_path) == ["out/2"]
-
-
-def test_what_an_interrupted_write_left_is_removed(tmp_path):
-    (tmp_path / ".out.partial").mkdir()
-    (tmp_path / ".out.partial/x").touch()
-    with storage.replacing(tmp_path / "out") as partial:
-        assert not partial.exists()
-        partial.write_text("new")
-    assert files_in(tmp_path) == ["out"]
-
-
-def test_a_temporary_path_need_not_be_kept(tmp_path):
-    (tmp_path / "x").write_text("previous")
-    with storage.replacing(tmp_path / "x", keep=False) as partial:
-        partial.write_text("scratch")
-        assert partial.parent == tmp_path
-    assert files_in(tmp_path) == ["x"] and (tmp_path / "x").read_text() == "previous"
-
-
-def test_removing(tmp_path):
-    (tmp_path / "folder/deep").mkdir(parents=True)
-    (tmp_path / "file").touch()
-    for name in ("folder", "file", "none", "none/none"):
-        storage.remove(tmp_path / name)
-    assert not list(tmp_path.iterdir())
-
-
 READERS = [
-    ("x.npz", storage.read_arrays),
+    ("x.npz", arrays.read_arrays),
     ("x.npz", storage.read_rankings),
     ("x.parquet", storage.read_table),
     ("x.parquet", storage.check_table),
@@ -187,34 +133,6 @@ def test_a_file_that_was_cut_off_is_broken(tmp_path, name, read, share):
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.raises(UserError, match="cannot be read"):
         read(path)
-
-
-def test_no_flipped_bit_of_arrays_is_another_error(tmp_path):
-    np.savez(tmp_path / "x.npz", a=np.arange(2), b="text")
-    data = (tmp_path / "x.npz").read_bytes()
-    refused = 0
-    for bit in range(8 * len(data)):
-        (tmp_path / "x.npz").write_bytes(
-            data[: bit // 8] + bytes([data[bit // 8] ^ 1 << bit % 8]) + data[bit // 8 + 1 :]
-        )
-        try:
-            storage.read_arrays(tmp_path / "x.npz")
-        except UserError as error:
-            assert "\n" not in str(error)
-            refused += 1
-    assert refused > 4 * len(data)
-
-
-def test_nothing_is_unpickled(tmp_path):
-    np.savez(tmp_path / "x.npz", x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(UserError, match="allow_pickle"):
-        storage.read_arrays(tmp_path / "x.npz")
-
-
-def test_nothing_is_unpacked(tmp_path):
-    np.savez_compressed(tmp_path / "x.npz", x=np.zeros(2**20))
-    with pytest.raises(UserError, match=r"x\.npz cannot be read \(x\.npy is compressed\)"):
-        storage.read_arrays(tmp_path / "x.npz")
 
 
 @contextlib.contextmanager
@@ -323,16 +241,3 @@ def test_no_text_of_a_csv_is_a_formula_and_numbers_stay(tmp_path):
     found = pd.read_csv(tmp_path / "x.csv", dtype=str)
     assert found["t"].tolist() == ["'=1+1", "-1", "'+x", "'@f", "ok", "-1.5e3", "'\tx", "a=b", "'--1", "-1|1|5|1"]
     assert found["n"].tolist() == [str(n) for n in range(-5, 5)]
-
-
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
-def test_texts_are_stored_in_the_size_that_they_have(texts):
-    packed = storage.pack_text("t", texts)
-    assert storage.unpack_text("t", packed).tolist() == texts
-    assert sum(array.nbytes for array in packed.values()) == sum(len(text.encode()) + 8 for text in texts)
-
-
-@pytest.mark.parametrize("ends", [[1, 0, 3], [1, 4], [1, 2], [-1, 3], [2**62, -(2**63), -(2**62), 0, 3]])
-def test_ends_that_do_not_fit_are_an_error(ends):
-    with pytest.raises(ValueError, match="t is no list of texts"):
-        storage.unpack_text("t", storage.pack_text("t", ["a", "bc"]) | {"t.ends": np.array(ends)})
