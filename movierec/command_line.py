@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     elif args.command == "serve":
         from movierec.serve.server import serve
 
-        serve(args.models, args.host, args.port)
+        serve(args.models, args.host, args.port, args.events)
     elif args.command == "info":
         cli.info(args)
     else:

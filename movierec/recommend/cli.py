@@ -72,6 +72,8 @@ def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace
     serve = command("serve", "recommendations over HTTP, with the page", model)
     serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
     serve.add_argument("--port", type=int, default=8000, help="default: 8000")
+    kept = "keeps what users watch, for the next start and for `update`; else it is forgotten at the end"
+    serve.add_argument("--events", type=Path, metavar="FOLDER", help=kept)
 
     if not argv:
         argv = ["--help"]

@@ -20,6 +20,8 @@ from movierec.recommend.titles import Titles, normalise
 from movierec.utils.errors import UserError
 
 DISLIKE = -0.25  # the weight of a disliked movie; a liked one has 1
+LATER_WEIGHTS = np.array([1.0, DISLIKE], np.float32)  # of movies since the training
+NONE = np.empty(0, np.int64)
 
 
 class Movies(NamedTuple):
@@ -115,14 +117,20 @@ class Ranker:
         return indices(movie_ids, self.item_ids, "movie", "a movie can also be asked for by its title")
 
     def for_user(
-        self, user_id: Id, asked: Asked = PLAIN, *, watched: Iterable[Id] = (), at: int | None = None
+        self,
+        user_id: Id,
+        asked: Asked = PLAIN,
+        *,
+        watched: Iterable[Id] = (),
+        disliked: Iterable[Id] = (),
+        at: int | None = None,
     ) -> Movies:
-        """The best movies that a user has not rated; see `Recommender.recommend`."""
-        (user,), since = self.users_of([user_id]), self.items_of(watched)
+        """The best movies that a user has not rated; see `Recommender.recommend`. `disliked` are movies since, too."""
+        (user,), since, others = self.users_of([user_id]), self.items_of(watched), self.items_of(disliked)
         if at is not None and not self.follows_time:
             raise UserError("a moment needs a model that follows time; change the split_strategy.")
-        profile, seen = self.asking(user, since, at)
-        return self._for_profile(profile, seen, asked, trained=self.as_trained and not len(since))
+        profile, seen = self.asking(user, since, at, disliked=others)
+        return self._for_profile(profile, seen, asked, trained=self.as_trained and not (len(since) or len(others)))
 
     def for_new(
         self, likes: Iterable[Id] = (), dislikes: Iterable[Id] = (), gender: str | None = None, asked: Asked = PLAIN
@@ -141,7 +149,7 @@ class Ranker:
                 h = h[genders[:, "FM".index(gender)] > 0]
             found = self._ranked(self.arrays["h_item"] @ unit(h.mean(axis=0)), seen, asked)
             return found._replace(because=[[] for _ in found.items]) if asked.because else found
-        weight = np.repeat(np.array([1.0, DISLIKE], np.float32), [len(liked), len(disliked)])
+        weight = np.repeat(LATER_WEIGHTS, [len(liked), len(disliked)])
         histories = Histories.of_one(liked, self._now)
         profile = Profile(seen, weight, histories, gender=np.array([gender == "F", gender == "M"], np.float32))
         return self._for_profile(profile, seen, asked, trained=False)
@@ -177,28 +185,30 @@ class Ranker:
     def _n_ratings(self) -> np.ndarray:
         return np.bincount(self.catalogue.arrays["rated.indices"], minlength=len(self.item_ids))
 
-    def asking(self, user: int, since: np.ndarray, at: int | None) -> tuple[Profile, np.ndarray]:
+    def asking(
+        self, user: int, since: np.ndarray, at: int | None = None, disliked: np.ndarray = NONE
+    ) -> tuple[Profile, np.ndarray]:
         """A user's profile at the moment of asking and the movies they have seen, once they have watched more."""
         of, place, now = self.catalogue.arrays, int(self.catalogue.places[user]), self._now if at is None else at
-        seen = of["rated.indices"][self.catalogue.row("rated", user)].astype(np.int64)
+        seen, gender = of["rated.indices"][self.catalogue.row("rated", user)], None
         if self.as_trained:
-            rows, gender = self.by_user.edges.by_user, None
+            rows = self.by_user.edges.by_user
             entries, _ = rows.entries(np.array([place]))
-            items, weight = rows.columns[entries], rows.values[entries]
-            histories = Histories.of_one(items)
+            items, weight, times = rows.columns[entries], rows.values[entries], np.zeros(len(entries), np.int64)
         else:
             row = self.catalogue.row("known", user)
-            items, times, weight = (of[f"known.{name}"][row] for name in ("items", "times", "weight"))
-            histories = Histories(np.array([0, len(items)]), items, times)
+            items, weight, times = (of[f"known.{name}"][row] for name in ("items", "weight", "times"))
             gender = of["known.gender"][user].astype(np.float32) if self.catalogue.is_updated else None
             if len(items) and times[-1] > now:
                 raise UserError(f"the last movie of user {self.user_ids[user]} is later than that moment.")
-        if len(since):
-            histories, seen, kept = histories.followed_by(since, now), np.union1d(seen, since), ~np.isin(items, since)
-            items, weight = np.append(items[kept], since), np.append(weight[kept], np.ones(len(since), np.float32))
-        else:
-            histories = histories.asked_at(now, exactly=at is not None)
-        return Profile(items.astype(np.int64), weight, histories, place, gender=gender), seen
+        later = np.concatenate([since, disliked])
+        kept = ~np.isin(items, later)
+        histories = Histories(np.array([0, kept.sum()]), items[kept].astype(np.int32), times[kept])
+        histories = histories.followed_by(since, now) if len(since) else histories.asked_at(now, exactly=at is not None)
+        weights = weight[kept], np.repeat(LATER_WEIGHTS, [len(since), len(disliked)])
+        items = np.concatenate([items[kept], later]).astype(np.int64)
+        profile = Profile(items, np.concatenate(weights), histories, place, gender=gender)
+        return profile, np.union1d(seen, later).astype(np.int64)
 
     def _for_profile(self, profile: Profile, seen: np.ndarray, asked: Asked, *, trained: bool) -> Movies:
         """The best movies for a profile, with their reasons."""

@@ -1,0 +1,31 @@
+"""`movierec serve`: the service as a process on this machine."""
+
+from pathlib import Path
+
+from movierec.recommend.ranker import Ranker
+from movierec.utils.errors import UserError
+
+PAGE = Path("plots/recommendations.html")
+
+
+def serve(models: Path, host: str, port: int, events: Path | None = None) -> None:
+    """Serve recommendations until the process is stopped.
+
+    Args:
+        models: the folder of the trained model.
+        host: an address of this machine.
+        port: TCP.
+        events: a folder for what users watch; None: it is forgotten at the end.
+
+    Raises:
+        UserError: FastAPI is not installed, or the model or the events cannot be read.
+    """
+    try:
+        import uvicorn
+
+        from movierec.serve.api import create_app
+        from movierec.serve.events import Events
+    except ImportError:
+        raise UserError("FastAPI and uvicorn are not installed: pip install 'movierec[serve]'.") from None
+    app = create_app(Ranker.load(models), Events(events), PAGE if PAGE.exists() else None)
+    uvicorn.run(app, host=host, port=port, log_level="warning")
