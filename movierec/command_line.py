@@ -38,7 +38,12 @@ def run(args: argparse.Namespace) -> None:
     elif args.command == "serve":
         from movierec.serve.server import serve
 
-        serve(args.models, args.host, args.port, args.events)
+        serve(args.models, args.host, args.port, titles=args.titles, events=args.events)
+    elif args.command == "export":
+        from movierec.recommend.export import export
+
+        export(args.models, args.to, args.public)
+        print(f"{args.to.stat().st_size / 1e6:.0f} MB: {args.to}")
     elif args.command == "info":
         cli.info(args)
     else:

@@ -4,7 +4,6 @@ DuckDB reads the files and judges their rows. Ratings need not fit into memory; 
 """
 
 import contextlib
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +20,9 @@ from movierec.data.schemas import MOVIES, RATING_TYPES, RATINGS, USERS
 from movierec.data.source import View
 from movierec.utils.arrays import replacing
 from movierec.utils.errors import UserError, printable
+from movierec.utils.movie_titles import title_and_year
 from movierec.utils.storage import write_csv, writing_table
 
-TITLE_YEAR = r"^(?P<title>.*?)\s*\((?P<year>[0-9]{4})(?:[-–][0-9]{0,4})?\)\s*(?:\([^()]*\))?\s*$"
-ARTICLES = "The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Den|Det"
-ARTICLE_LAST = rf"(^|(?<=\()(?:a\.?k\.?a\.? )?)([^()]*), ({ARTICLES})(?=\)|\s*\(|$)"
 NO_GENRES = "(no genres listed)"  # of MovieLens
 CURVE_POINTS = 200  # of a degree curve
 KEPT = "FROM judged WHERE reason IS NULL"
@@ -183,20 +180,13 @@ def clean_movies(view: View, ids: Ids, rejections: Rejections) -> pd.DataFrame:
     faults = {ids.reason: bad, "no title": blank, "MovieID stands twice": repeats(number, bad | blank)}
     kept = reject_rows(rejections, view, raw, faults)
     title, number = title[kept], number[kept]
-    parts = title.str.extract(TITLE_YEAR)
-    year = pd.to_numeric(parts["year"]).where(lambda y: y.between(1850, 2150)).astype("Int16")
-    title = parts["title"].where(year.notna() & parts["title"].ne(""), title).str.strip().astype("str")
-    title = title.str.replace(ARTICLE_LAST, article_first, regex=True)
+    parts = [title_and_year(text) for text in title]
+    year = pd.Series([year for _, year in parts], index=title.index, dtype="Int16")
+    title = pd.Series([text for text, _ in parts], index=title.index, dtype="str")
     genres = raw.get("Genres", pd.Series("", index=raw.index, dtype="str"))[kept]
     genres = genres.map({text: plain_genres(text) for text in genres.unique()}).astype("str")
     columns = {"MovieID": number.astype("int32"), "Title": title, "Year": year, "Genres": genres}
     return pd.DataFrame(columns | ids.names_of(number)).sort_values("MovieID", ignore_index=True)
-
-
-def article_first(match: re.Match[str]) -> str:
-    """The replacement of `ARTICLE_LAST`: 'Postino, Il (Postman, The)' becomes 'Il Postino (The Postman)'."""
-    also, name, article = match.groups("")
-    return f"{also}{article}{'' if article.endswith(chr(39)) else ' '}{name}"
 
 
 def plain_genres(text: str) -> str:

@@ -6,6 +6,7 @@ movierec like "Heat (1995)" "toy story" --dislike "Batman Forever"     for a new
 movierec similar "Blade Runner"                       similar movies
 movierec info                                         the trained model
 movierec update FOLDER                                new ratings, users and movies in a trained model
+movierec export FILE                                  a trained model as one file
 movierec serve                                        the same over HTTP
 
 `movierec COMMAND --help` has the options. Without a command, options are those of `recommend`. In the project's folder,
@@ -55,7 +56,9 @@ def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace
         return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=parents)
 
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER", help=f"default: {MODELS}")
+    what = f"of the trained model, or a file of `export` (default: {MODELS})"
+    model.add_argument("--models", "--model", type=Path, default=MODELS, metavar="FOLDER", help=what)
+    model.add_argument("--titles", type=Path, metavar="FILE", help="movies.dat or movies.csv, where it has no titles")
     movies = _movie_options()
     recommend = command("recommend", "recommendations for users of the data set, or for a new user", movies, model)
     _user_options(recommend)
@@ -69,6 +72,9 @@ def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace
     what = "of data in any layout that `dataset: path` takes: what is new, or all; repeatable"
     update.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help=what)
     update.add_argument("--to", type=Path, default=UPDATED, help=f"for the updated model (default: {UPDATED})")
+    export = command("export", "the trained model as one file, for use without the project", model)
+    export.add_argument("to", type=Path, metavar="FILE", help="to write, such as model.npz")
+    export.add_argument("--public", action="store_true", help="without users, ratings and titles, to pass it on")
     serve = command("serve", "recommendations over HTTP, with the page", model)
     serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
     serve.add_argument("--port", type=int, default=8000, help="default: 8000")
@@ -156,7 +162,7 @@ def answer(args: argparse.Namespace, defaults: Any = Defaults()) -> None:  # noq
     filters = Filters.from_text(only, excluded, args.year or defaults.only_years)
     asked = Asked(defaults.top_k if args.top is None else args.top, filters)
     diverse = asked._replace(diversity=defaults.diversity if args.diversity is None else args.diversity, because=True)
-    ranker = Ranker.load(args.models)
+    ranker = Ranker.load(args.models, args.titles)
     if args.similar:
         movie_id = movie_of(ranker, args.similar)
         title = ranker.title_of(movie_id)

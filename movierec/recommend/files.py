@@ -13,12 +13,24 @@ from movierec.utils.errors import UserError
 
 MODEL, CATALOGUE = "model.npz", "catalogue.npz"
 FILES = f"{MODEL} and {CATALOGUE}"
+CATALOGUE_PREFIX = "catalogue."  # of its arrays, where both are one file
 
 
-def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arrays of the model and of the catalogue; a UserError if one of the files is missing or damaged."""
-    model, catalogue = read_arrays(folder / MODEL), read_arrays(folder / CATALOGUE)
-    check_model(model, str(folder / MODEL))
+def read_files(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays of the model and of the catalogue, from a folder with both files or from one file that has both.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    if place.is_file():
+        arrays = read_arrays(place)
+        is_of = {name: name.startswith(CATALOGUE_PREFIX) for name in arrays}
+        model = {name: of for name, of in arrays.items() if not is_of[name]}
+        catalogue = {name.removeprefix(CATALOGUE_PREFIX): of for name, of in arrays.items() if is_of[name]}
+        check_model(model, str(place))
+        return model, catalogue
+    model, catalogue = read_arrays(place / MODEL), read_arrays(place / CATALOGUE)
+    check_model(model, str(place / MODEL))
     return model, catalogue
 
 

@@ -43,6 +43,8 @@ def _several(given: Any) -> Iterable[Any]:
 
 def indices(given: Id | Iterable[Id], ids: np.ndarray, what: str, way_out: str) -> np.ndarray:
     """The indices of one id or several, in this order, each once; a UserError if one is unknown."""
+    if not len(ids):
+        raise UserError(f"this model has no {what}s; {way_out}.")
     wanted = list(dict.fromkeys(typed(one, ids) for one in _several(given)))
     unknown = [one for one in wanted if isinstance(one, str) != is_text(ids) or not (ids == one).any()]
     if unknown:

@@ -62,16 +62,26 @@ class Ranker:
         self.user_ids, self.item_ids = self.catalogue.user_keys, self.catalogue.item_keys  # sorted
         self.params, self.version = json.loads(str(model["params"])), str(model["version"])  # of the training
         self.as_trained = not self.catalogue.has_histories  # all is known of users from training
-        self._now = 0 if self.as_trained else int(catalogue["known.times"].max(initial=0))  # the end of the data
+        times = (of[name] for of, name in ((catalogue, "known.times"), (model, "trend.times")) if name in of)
+        self._now = max((int(of.max(initial=0)) for of in times), default=0)  # the end of the data
 
     @classmethod
-    def load(cls, folder: str | Path = "models") -> Self:
-        """Load the files that `dvc repro` or an update writes.
+    def load(cls, place: str | Path = "models", titles: str | Path | None = None) -> Self:
+        """Load a trained model.
+
+        Args:
+            place: the folder that `dvc repro` or an update writes, or the file that `export` writes.
+            titles: movies.dat or movies.csv of MovieLens, for a file without titles.
 
         Raises:
-            UserError: one is missing or damaged, or they do not match.
+            UserError: a file is missing or damaged, or they do not match.
         """
-        return cls(*read_files(Path(folder)), f"{FILES} in {folder}")
+        model, catalogue = read_files(Path(place))
+        if titles:
+            from movierec.recommend.export import with_titles
+
+            catalogue = with_titles(catalogue, Path(titles))
+        return cls(model, catalogue, str(place) if Path(place).is_file() else f"{FILES} in {place}")
 
     @functools.cached_property
     def by_user(self) -> Scores:
@@ -143,6 +153,8 @@ class Ranker:
         if gender not in ("F", "M", None):
             raise UserError(f"gender is {gender!r}, but must be F, M, or left out.")
         seen = np.concatenate([liked, disliked])
+        if not len(liked) and not len(self.user_ids):
+            raise UserError("this model has no users to start from; name a movie that is liked.")
         if not len(liked):  # nothing to propagate from
             h, genders = self.arrays["h_user"], self.arrays["graph.user_gender"]
             if gender and genders[:, "FM".index(gender)].any():

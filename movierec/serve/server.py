@@ -8,13 +8,14 @@ from movierec.utils.errors import UserError
 PAGE = Path("plots/recommendations.html")
 
 
-def serve(models: Path, host: str, port: int, events: Path | None = None) -> None:
+def serve(models: Path, host: str, port: int, *, titles: Path | None = None, events: Path | None = None) -> None:
     """Serve recommendations until the process is stopped.
 
     Args:
-        models: the folder of the trained model.
+        models: of the trained model; see `Ranker.load`.
         host: an address of this machine.
         port: TCP.
+        titles: for a model without them.
         events: a folder for what users watch; None: it is forgotten at the end.
 
     Raises:
@@ -27,5 +28,5 @@ def serve(models: Path, host: str, port: int, events: Path | None = None) -> Non
         from movierec.serve.events import Events
     except ImportError:
         raise UserError("FastAPI and uvicorn are not installed: pip install 'movierec[serve]'.") from None
-    app = create_app(Ranker.load(models), Events(events), PAGE if PAGE.exists() else None)
+    app = create_app(Ranker.load(models, titles), Events(events), PAGE if PAGE.exists() else None)
     uvicorn.run(app, host=host, port=port, log_level="warning")
