@@ -424,6 +424,24 @@ def latency(row: dict[str, Any]) -> tuple[str, str]:
 
 
 @made
+def response_times() -> str:
+    """Commands from a cold start, beside the interpreter alone."""
+    figures = bench("response_times")
+    rows = [
+        (f"`{row['command']}`", f"{row['seconds']:.2f}", f"{row['times_start']:.0f}") for row in figures["commands"]
+    ]
+    return markdown(("command", "seconds", "starts of Python"), rows)
+
+
+@made
+def response_times_http() -> str:
+    """Requests to the service at a steady rate."""
+    rows = bench("response_times")["http"]
+    head = ("request", "per second", "p50, ms", "p99, ms")
+    return markdown(head, ((f"`{row['request']}`", row["requests_per_second"], *latency(row)) for row in rows))
+
+
+@made
 def serving() -> str:
     """Latency of a request."""
     rows = ((f"`{row['request']}`", *latency(row)) for row in bench("serving")["requests"])
