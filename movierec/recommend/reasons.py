@@ -144,20 +144,6 @@ def reasons_by_contribution(model: Model, profiles: Profiles, items: np.ndarray,
     return [of(place) for place in range(len(items))]
 
 
-def best_reasons(model: Model, profiles: Profiles, items: np.ndarray) -> np.ndarray:
-    """The movies that contribute most to the items of n users of training, (n, k) with -1 for an empty place.
-
-    Returns:
-        (n, k, REASONS) int32 item indices, the largest contribution first; -1 where there are fewer.
-    """
-    out = np.full((*items.shape, REASONS), -1, np.int32)
-    for row, (movies, parts) in enumerate(Explainer(model, dense=True).contributions(profiles, items, trained=True)):
-        best = torch.topk(parts, min(REASONS, len(movies)), dim=0)
-        found = np.where(best.values.numpy() > 0, movies[best.indices.numpy()], -1)  # (n_reasons, k)
-        out[row, : found.shape[1], : len(found)] = found.T
-    return out
-
-
 def reasons_by_leaving_out(model: Model, profiles: Profiles, items: np.ndarray) -> list[Reasons]:
     """The recent movies without which one user's scores of items, (k,), would be lower, and the share that is lost."""
     length = int(profiles.histories.lengths[0])

@@ -23,7 +23,6 @@ from movierec.recommend.reasons import (
     REASONS,
     RECENT,
     Explainer,
-    best_reasons,
     reasons,
     reasons_by_contribution,
     reasons_by_leaving_out,
@@ -195,22 +194,6 @@ def test_chunks_of_users_change_nothing(model, monkeypatch):
             for one, other in zip(whole, explained(model, profiles, is_trained)[0], strict=True):
                 assert one[0].tolist() == other[0].tolist()
                 torch.testing.assert_close(one[1], other[1], **CLOSE)
-
-
-@pytest.mark.parametrize("mix", MIXES)
-def test_the_best_reasons_of_many_users_are_those_of_each_user(model, mix):
-    model = model._replace(mix=mix)
-    profiles = trained(model)
-    asked = np.random.default_rng(0).permuted(np.tile(ALL, (N_USERS, 1)), axis=1)[:, :4]
-    asked[3, 2:] = -1
-    found = best_reasons(model, profiles, asked)
-    assert found.shape == (N_USERS, 4, REASONS)
-    assert (found[3, 2:] == -1).all()
-    for row, (movies, parts) in enumerate(Explainer(model).contributions(profiles, asked, True)):
-        for place in range(parts.shape[1]):
-            best = np.argsort(-parts[:, place].numpy(), kind="stable")[:REASONS]
-            expected = [movies[j] if parts[j, place] > 0 else -1 for j in best]
-            assert found[row, place].tolist() == expected + [-1] * (REASONS - len(best))
 
 
 @pytest.mark.parametrize("new", [False, True])
