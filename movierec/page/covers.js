@@ -66,8 +66,9 @@ function picture(movie) {
   box.className = "picture";
   box.style.background = `linear-gradient(${turn}deg, hsl(${hue + shift} ${strength}% 24%), hsl(${other + shift} ${its}% 38%))`;
   box.style.color = `hsl(${other + shift} ${Math.min(its + 20, 85)}% 72%)`;
+  const shapes = (MOTIFS[first] ?? PLAIN)(random), behind = second === first ? "" : (MOTIFS[second] ?? PLAIN)(random);
   // Only numbers go into this text, and nothing of the data.
-  box.innerHTML = `<svg viewBox="0 0 100 150" preserveAspectRatio="xMidYMin slice" fill="currentColor" aria-hidden="true">${(MOTIFS[first] ?? PLAIN)(random)}</svg>`;
+  box.innerHTML = `<svg viewBox="0 0 100 150" preserveAspectRatio="xMidYMin slice" fill="currentColor" aria-hidden="true"><g opacity=".16">${behind}</g>${shapes}</svg>`;
   return box;
 }
 
@@ -78,8 +79,3 @@ function cover(movie) { // a picture with the title and the year on it
   box.append(words);
   return box;
 }
-
-const colourOf = (genre, dark) => {
-  const [hue, strength] = hueOf(genre);
-  return `hsl(${hue} ${strength}% ${dark ? 64 : 42}%)`;
-};

@@ -18,10 +18,10 @@ function between(movie) {
 }
 
 const mapGenres = lazily(() => [...genreCounts()].sort((a, b) => b[1] - a[1]).slice(0, 10).map(([genre]) => genre));
-const mapColour = (movie, dark) => {
-  const genre = rarestGenres(movie).find(of => mapGenres().includes(of));
-  return genre ? colourOf(genre, dark) : "#8f8b96";
-};
+// Hues that are told apart, on light and dark ground; the first five are Okabe and Ito's.
+const MAP_COLOURS = ["#0072b2", "#e69f00", "#d55e00", "#56b4e9", "#cc79a7", "#8b5fd3", "#b5483b", "#009e73", "#a8a420", "#9c7350"];
+const colourOf = genre => MAP_COLOURS[mapGenres().indexOf(genre)] ?? "#8f8b96";
+const mapColour = movie => colourOf(rarestGenres(movie).find(genre => mapGenres().includes(genre)));
 
 // The movies of the map, the best known first; then those of whoever is shown that have no place of their own.
 function dots() {
@@ -39,7 +39,7 @@ function showMap(likes, recommended, whose) { // recommended: movies with the li
   get("map-recommended").replaceChildren(...recommended.map(({ movie }, rank) => inItem(movieButton(movie, `${rank + 1}. ${shown(movie)}`))));
   get("legend").replaceChildren(...mapGenres().map(genre => {
     const item = make("li"), swatch = make("i");
-    swatch.style.background = colourOf(genre, isDark());
+    swatch.style.background = colourOf(genre);
     item.append(swatch, genre);
     return item;
   }));
@@ -65,7 +65,6 @@ function showSubject() { // the recommendations and the likes that they come fro
 }
 
 const onScreen = ([x, y]) => [map.x + x * map.scale, map.y + (1 - y) * map.scale];
-const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 function zoom(factor, x = get("map").clientWidth / 2, y = get("map").clientHeight / 2) { // around a point
   const whole = Math.min(get("map").clientWidth, get("map").clientHeight) * .94;
@@ -79,24 +78,24 @@ function draw() {
   if (!width) return;
   if (canvas.width !== Math.round(width * pixels)) canvas.width = Math.round(width * pixels);
   if (canvas.height !== Math.round(height * pixels)) canvas.height = Math.round(height * pixels);
-  const ink = canvas.getContext("2d"), dark = isDark(), style = getComputedStyle(document.documentElement);
+  const ink = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
   const colour = name => style.getPropertyValue(name).trim();
   ink.setTransform(pixels, 0, 0, pixels, 0, 0);
   ink.clearRect(0, 0, width, height);
   map.dots ??= dots();
   map.inView = map.dots.map(({ movie, place }) => ({ movie, at: onScreen(place) }))
     .filter(({ at: [x, y] }) => x > -60 && y > -20 && x < width + 60 && y < height + 20);
-  drawDots(ink, dark, map.likes.length > 0);
+  drawDots(ink, map.likes.length > 0);
   drawSubject(ink, colour);
   drawTitles(ink, colour);
 }
 
-function drawDots(ink, dark, faint) {
+function drawDots(ink, faint) {
   const closer = Math.min(Math.sqrt(map.scale / Math.min(get("map").clientWidth, get("map").clientHeight)), 2.4);
   const most = Math.max(...data.liked_by);
   ink.globalAlpha = faint ? .45 : .85;
   for (const { movie, at: [x, y] } of map.inView) {
-    ink.fillStyle = mapColour(movie, dark);
+    ink.fillStyle = mapColour(movie);
     ink.beginPath();
     ink.arc(x, y, closer * (1.6 + 3.2 * Math.sqrt(data.liked_by[movie] / most)), 0, 7);
     ink.fill();

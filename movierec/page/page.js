@@ -63,7 +63,8 @@ function tile(movie) {
 function entry(movie, why, className = "why") { // a line of a list
   const words = make("div", undefined, "about-movie"), button = movieButton(movie, make("strong", spokenTitles[movie]), "open");
   if (data.years[movie]) button.append(" ", make("span", `(${data.years[movie]})`, "faint"));
-  words.append(button, make("p", data.genres[movie].replaceAll("|", ", ")));
+  button.append(make("span", genresOf(movie).join(", "), "genres"));
+  words.append(button);
   if (why) words.append(make("p", why, className));
   return inItem(picture(movie), words, votes(movie));
 }
@@ -186,7 +187,10 @@ const rated = lazily(() => numbers(data.rated, Uint16Array)), forUsers = lazily(
 const present = movies => [...movies].filter(movie => movie !== NONE);
 const bestOf = user => present(best().subarray(user * data.best_per_user, (user + 1) * data.best_per_user));
 const recommendedTo = user => present(forUsers().subarray(user * data.per_user, (user + 1) * data.per_user));
-const starsOf = (user, place) => stars()[user * data.best_per_user + place] / 2;
+const starsOf = (user, place) => { // as text; none where ratings are no stars
+  const value = stars()[user * data.best_per_user + place] / 2;
+  return value ? `${value} ${value === 1 ? "star" : "stars"}` : "";
+};
 
 function sharesOf(movies, names, weight = () => 1) { // of each name, the share of the movies that have it
   const shares = new Map();
@@ -203,17 +207,25 @@ const decadeOf = movie => data.years[movie] ? [Math.floor(data.years[movie] / 10
 const everyones = lazily(() => sharesOf(data.titles.keys(), genresOf, movie => data.liked_by[movie]));
 const bySize = shares => [...shares].sort((a, b) => b[1] - a[1]);
 
-// What a user likes: the most frequent genres, those that are more frequent than with others, decades, and best ratings.
+// The most frequent genres, and those that are more frequent than with others.
+function genresSentence(movies) {
+  const genres = sharesOf(movies, genresOf), most = bySize(genres).slice(0, 2).map(([genre]) => genre);
+  const more = [...genres].map(([genre, share]) => [genre, share / everyones().get(genre)])
+    .filter(([genre, times]) => times > 1.4 && genres.get(genre) > .08 && !most.includes(genre));
+  const others = bySize(more).slice(0, 2).map(([genre]) => genre);
+  return most.length ? `likes ${listed(most)}${others.length ? `, and more ${listed(others)} than others` : ""}` : "";
+}
+
+function decadesSentence(movies) {
+  const decades = bySize(sharesOf(movies, decadeOf)).slice(0, 2);
+  if (!decades.length) return "";
+  return decades[0][1] > .5 ? `mostly of the ${decades[0][0]}s` : `above all of the ${listed(decades.map(([decade]) => `${decade}s`).sort())}`;
+}
+
 function sentenceOf(user) {
-  const movies = [...historyOfUser(user).keys()], genres = sharesOf(movies, genresOf), decades = bySize(sharesOf(movies, decadeOf));
-  const most = bySize(genres).slice(0, 2).map(([genre]) => genre), parts = [];
-  if (most.length) parts.push(`likes ${listed(most)}`);
-  const more = [...genres].filter(([genre, share]) => share >= .08 && share > 1.4 * everyones().get(genre) && !most.includes(genre));
-  const most2 = more.sort((a, b) => b[1] / everyones().get(b[0]) - a[1] / everyones().get(a[0])).slice(0, 2).map(([genre]) => genre);
-  if (most2.length) parts[0] += `, and more ${listed(most2)} than others`;
-  if (decades.length) parts.push(decades[0][1] >= .5 ? `mostly of the ${decades[0][0]}s` : `of the ${listed(decades.slice(0, 2).map(([decade]) => decade).sort().map(decade => `${decade}s`))} above all`);
-  const taste = parts.join(", "), top = bestOf(user).slice(0, 3).map(movie => spokenTitles[movie]);
-  const value = top.length ? starsOf(user, 0) : 0, gives = value ? `gives ${value} stars to ${listed(top)}` : top.length ? `has most of ${listed(top)}` : "";
+  const movies = [...historyOfUser(user).keys()], taste = [genresSentence(movies), decadesSentence(movies)].filter(Boolean).join(", ");
+  const top = bestOf(user), names = listed(top.slice(0, 3).map(movie => spokenTitles[movie]));
+  const gives = !top.length ? "" : starsOf(user, 0) ? `gives ${starsOf(user, 0)} to ${names}` : `has most of ${names}`;
   const text = [taste, gives].filter(Boolean).join("; ") || "has no likes in the data";
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
@@ -225,12 +237,10 @@ function movieList(entries) { const list = make("ol", undefined, "movies"); list
 function userReasons(user) { return reasonsFor(historyOfUser(user), recommendedTo(user)); }
 
 function showUser(user) {
+  get("user-shown").hidden = false;
   const id = data.user_ids[user], toMap = make("button", "See this user on the map"), movies = recommendedTo(user), reasons = userReasons(user);
   toMap.onclick = () => { location.hash = `user=${encodeURIComponent(id)}&map`; };
-  const favourites = bestOf(user).map((movie, place) => {
-    const value = starsOf(user, place), line = entry(movie, value ? `${value} stars` : "", "stars");
-    return line;
-  });
+  const favourites = bestOf(user).map((movie, place) => entry(movie, starsOf(user, place), "stars"));
   get("taste").replaceChildren(heading(`User ${id}`, "taste-title"), make("p", `${rated()[user]} movies rated`, "faint"),
     make("p", sentenceOf(user), "sentence"), toMap, make("h3", "Among their best rated"), movieList(favourites));
   const entries = movies.map((movie, place) => entry(movie, because(reasons[place], "they like")));
@@ -239,13 +249,12 @@ function showUser(user) {
 }
 
 function showNoUser(id) {
-  get("taste").replaceChildren(); get("recommended").replaceChildren();
+  get("user-shown").hidden = true;
   get("user-found").replaceChildren(make("p", `There is no user “${id}” in this page: ids go from ${data.user_ids[0]} to ${data.user_ids.at(-1)}.`, "wrong"));
 }
 
 function usersFor(text) {
   if (userIndex.has(text)) return [userIndex.get(text)];
-  if (/^\d+$/.test(text) && typeof data.user_ids[0] === "number") return [];
   const { movies, closest } = find(text), users = new Set();
   if (closest) return [];
   for (const movie of movies.slice(0, 3)) // among the best rated first
@@ -359,5 +368,5 @@ startForms(); startButtons(); startMap(); searchMovies();
 get("about").textContent = data.about;
 window.onhashchange = goTo; goTo();
 window.onscroll = showBar;
-phone.addEventListener("change", arrange);
+phone.addEventListener("change", () => { get("filter-box").open = !phone.matches; arrange(); });
 performance.mark("usable");

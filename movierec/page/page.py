@@ -138,14 +138,15 @@ def of_map(places: pd.DataFrame) -> dict[str, Any]:
 
 
 def gaps(items: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The gaps between rising items, in groups of `counts`, as bytes: 255 stands for 255 more, and goes on."""
+    """The gaps between rising items, in groups of `counts`, as LEB128: 7 bits a byte, and 128 for more."""
     begins = np.cumsum(counts)[:-1]
     before = np.concatenate([[-1], items[:-1].astype(np.int64)])[: len(items)]
     before[begins[begins < len(items)]] = -1
-    gap = items - before - 1
-    out = np.full(int((gap // 255 + 1).sum()), 255, np.uint8)
-    out[np.cumsum(gap // 255 + 1) - 1] = gap % 255
-    return out
+    gap = items - before - 1  # below 2^21
+    n_bytes = 1 + (gap[:, None] >= [1 << 7, 1 << 14]).sum(axis=1, keepdims=True)
+    place = np.arange(3)
+    seven = (gap[:, None] >> 7 * place) & 127 | np.where(place < n_bytes - 1, 128, 0)
+    return seven[place < n_bytes].astype(np.uint8)
 
 
 def packed(array: np.ndarray) -> str:

@@ -22,15 +22,15 @@ function unpacked({ dim, values, scales }) { // int8, a scale for each vector
   return { dim, values: out };
 }
 
-function fromGaps(text, counts) { // rising numbers in groups of `counts`; 255 stands for 255 more, and goes on
+function fromGaps(text, counts) { // rising numbers in groups of `counts`, from LEB128
   const gaps = bytes(text), out = new Uint16Array(counts.reduce((sum, count) => sum + count, 0));
   let at = 0, place = 0;
   for (const count of counts) {
     let item = -1;
     for (const end = place + count; place < end; place++) {
-      item += 1;
-      while (gaps[at] === 255) { item += 255; at++; }
-      out[place] = item += gaps[at++];
+      let gap = 0, shift = 0;
+      do { gap |= (gaps[at] & 127) << shift; shift += 7; } while (gaps[at++] & 128);
+      out[place] = item += gap + 1;
     }
   }
   return out;

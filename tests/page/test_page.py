@@ -14,7 +14,7 @@ from small_recommender import GENRES, ITEM_IDS, MOVIES, N_ITEMS, N_USERS, USER_I
 from movierec.interactions.history import Profiles
 from movierec.page import newcomers
 from movierec.page.newcomers import Newcomers
-from movierec.page.page import BEST, LEVELS, NONE, gaps, ids_for_page, page
+from movierec.page.page import BEST, LEVELS, NONE, gaps, ids_for_page, packed, page
 from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.reasons import reasons_by_contribution
 from movierec.recommend.recommender import DISLIKE, Recommender
@@ -93,10 +93,17 @@ def test_nothing_of_a_user_but_ratings_is_in_the_page():
 
 
 def test_gaps_are_bytes_that_may_go_on():
-    items, counts = np.array([0, 1, 254, 255, 1000, 3, 511, 2]), np.array([5, 0, 2, 1, 0])
-    expected = [0, 0, 252, 0, 255, 255, 234, 3, 255, 252, 2]
+    items, counts = np.array([0, 1, 129, 258, 1000, 3, 19999, 2]), np.array([5, 0, 2, 1, 0])
+    expected = [0, 0, 127, 128, 1, 128 | 741 & 127, 741 >> 7, 3]
+    expected += [128 | 19995 & 127, 128 | 19995 >> 7 & 127, 19995 >> 14, 2]
     assert gaps(items, counts).tolist() == expected
     assert gaps(np.empty(0, int), np.zeros(3, int)).tolist() == []
+
+
+def test_the_browser_reads_gaps(opened):
+    items, counts = np.array([0, 1, 129, 258, 1000, 3, 19999, 2]), np.array([5, 0, 2, 1, 0])
+    asked = [packed(gaps(items, counts)), counts.tolist()]
+    assert opened.evaluate("([text, counts]) => [...fromGaps(text, counts)]", asked) == items.tolist()
 
 
 def test_the_browser_reads_the_histories_and_the_messages_of_each_movie(opened, recommender):
