@@ -2,7 +2,7 @@
 const NEIGHBOURS = 3; // a movie that has no place lies between the nearest ones that have
 const map = { scale: 0, x: 0, y: 0, likes: [], recommended: [], whose: "Your", pointers: new Map(), moved: false, inView: [] };
 const LEAST_SPAN = .2; // of the map, when it is fitted to a few places
-const TITLES = 80; // at one time
+const TITLES = 80, LISTED = 30; // titles at one time, and likes in the list
 const MOST_ZOOM = 40, REACH = 24; // pixels from a dot that count as on it
 
 const placed = lazily(() => {
@@ -34,8 +34,10 @@ function showMap(likes, recommended, whose) { // recommended: movies with the li
   get("map-says").textContent = likes.length
     ? "Hearts are likes; numbers are recommendations, with lines from the likes that they come from."
     : "Like some movies, and see where they and your recommendations are.";
+  get("map-lists").hidden = !likes.length;
   get("map-likes-title").textContent = `${whose} likes`;
-  get("map-likes").replaceChildren(...likes.slice(0, 40).map(movie => inItem(movieButton(movie))));
+  get("map-likes").replaceChildren(...likes.slice(0, LISTED).map(movie => inItem(movieButton(movie))));
+  if (likes.length > LISTED) get("map-likes").append(inItem(`and ${likes.length - LISTED} more`));
   get("map-recommended").replaceChildren(...recommended.map(({ movie }, rank) => inItem(movieButton(movie, `${rank + 1}. ${shown(movie)}`))));
   get("legend").replaceChildren(...mapGenres().map(genre => {
     const item = make("li"), swatch = make("i");
@@ -47,7 +49,7 @@ function showMap(likes, recommended, whose) { // recommended: movies with the li
 }
 
 function fit(places) { // moves and zooms so that these are in view, with a margin
-  const { clientWidth: width, clientHeight: height } = get("map");
+  const { clientWidth: width, clientHeight: height } = get("canvas");
   if (!width) return;
   const spans = [0, 1].map(axis => [Math.min(...places.map(at => at[axis])), Math.max(...places.map(at => at[axis]))]);
   const [wide, high] = spans.map(([least, most]) => Math.max(most - least, LEAST_SPAN));
@@ -66,15 +68,15 @@ function showSubject() { // the recommendations and the likes that they come fro
 
 const onScreen = ([x, y]) => [map.x + x * map.scale, map.y + (1 - y) * map.scale];
 
-function zoom(factor, x = get("map").clientWidth / 2, y = get("map").clientHeight / 2) { // around a point
-  const whole = Math.min(get("map").clientWidth, get("map").clientHeight) * .94;
+function zoom(factor, x = get("canvas").clientWidth / 2, y = get("canvas").clientHeight / 2) { // around a point
+  const whole = Math.min(get("canvas").clientWidth, get("canvas").clientHeight) * .94;
   const scale = Math.min(Math.max(map.scale * factor, whole / 1.5), whole * MOST_ZOOM), by = scale / map.scale;
   map.x = x - (x - map.x) * by; map.y = y - (y - map.y) * by; map.scale = scale;
   draw();
 }
 
 function draw() {
-  const canvas = get("map"), { clientWidth: width, clientHeight: height } = canvas, pixels = devicePixelRatio || 1;
+  const canvas = get("canvas"), { clientWidth: width, clientHeight: height } = canvas, pixels = devicePixelRatio || 1;
   if (!width) return;
   if (canvas.width !== Math.round(width * pixels)) canvas.width = Math.round(width * pixels);
   if (canvas.height !== Math.round(height * pixels)) canvas.height = Math.round(height * pixels);
@@ -91,7 +93,7 @@ function draw() {
 }
 
 function drawDots(ink, faint) {
-  const closer = Math.min(Math.sqrt(map.scale / Math.min(get("map").clientWidth, get("map").clientHeight)), 2.4);
+  const closer = Math.min(Math.sqrt(map.scale / Math.min(get("canvas").clientWidth, get("canvas").clientHeight)), 2.4);
   const most = Math.max(...data.liked_by);
   ink.globalAlpha = faint ? .45 : .85;
   for (const { movie, at: [x, y] } of map.inView) {
@@ -110,7 +112,7 @@ function drawSubject(ink, colour) {
       ink.beginPath(); ink.moveTo(...onScreen(placeOf(from))); ink.lineTo(...onScreen(placeOf(movie))); ink.stroke();
     }
   ink.globalAlpha = 1; ink.textAlign = "center"; ink.textBaseline = "middle";
-  ink.font = `${map.likes.length > 30 ? 13 : 20}px system-ui, sans-serif`; ink.fillStyle = colour("--like");
+  ink.font = `${map.likes.length > LISTED ? 13 : 20}px system-ui, sans-serif`; ink.fillStyle = colour("--like");
   for (const movie of map.likes) ink.fillText("♥", ...onScreen(placeOf(movie)));
   ink.font = "bold 12px system-ui, sans-serif";
   map.recommended.forEach(({ movie }, rank) => {
@@ -121,7 +123,7 @@ function drawSubject(ink, colour) {
 }
 
 function drawTitles(ink, colour) { // those of whoever is shown first, then the best known; none over another
-  const own = [...map.recommended.map(({ movie }) => movie), ...map.likes.slice(0, 30)];
+  const own = [...map.recommended.map(({ movie }) => movie), ...map.likes.slice(0, LISTED)];
   const taken = map.recommended.map(({ movie }) => onScreen(placeOf(movie))).map(([x, y]) => ({ x, y, half: 11, tall: 8 }));
   const isFree = box => !taken.some(of => Math.abs(of.x - box.x) < of.half + box.half && Math.abs(of.y - box.y) < of.tall + 9);
   const inView = new Map(map.inView.map(({ movie, at }) => [movie, at]));
@@ -148,7 +150,7 @@ function movieAt(x, y) { // the nearest within reach, and those of whoever is sh
 
 function moveOrPinch(event) {
   const { pointers } = map, before = pointers.get(event.pointerId), { offsetX: x, offsetY: y } = event;
-  if (!before) { get("map").style.cursor = movieAt(x, y) === undefined ? "grab" : "pointer"; return; }
+  if (!before) { get("canvas").style.cursor = movieAt(x, y) === undefined ? "grab" : "pointer"; return; }
   const [other] = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
   if (Math.hypot(x - before.x, y - before.y) > 3) map.moved = true;
   if (!map.moved) return;
@@ -159,7 +161,7 @@ function moveOrPinch(event) {
 
 function mapKey(event) {
   const moves = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }, { key } = event;
-  const { clientWidth: width, clientHeight: height } = get("map");
+  const { clientWidth: width, clientHeight: height } = get("canvas");
   if (moves[key]) { map.x += moves[key][0]; map.y += moves[key][1]; draw(); }
   else if (key === "+" || key === "=") zoom(1.4);
   else if (key === "-") zoom(1 / 1.4);
@@ -172,7 +174,7 @@ function mapKey(event) {
 }
 
 function startMap() {
-  const canvas = get("map");
+  const canvas = get("canvas");
   canvas.onpointerdown = event => {
     canvas.setPointerCapture(event.pointerId);
     if (!map.pointers.size) map.moved = false;

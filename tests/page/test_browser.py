@@ -229,7 +229,7 @@ def test_the_map_moves_zooms_and_opens_movies(visit):
     tab = visit(f"#new={ids(HEAT, UNPLACED)}&map")
     assert "Heat (1995)" in tab.locator("#map-likes").text_content()
     assert tab.locator("#map-recommended button").count() == 10
-    box = tab.locator("#map").bounding_box()
+    box = tab.locator("#canvas").bounding_box()
     place = "([movie, axis]) => onScreen(placeOf(movie))[axis]"
     at = [tab.evaluate(place, [HEAT, axis]) for axis in (0, 1)]
     assert 0 <= at[0] <= box["width"] and 0 <= at[1] <= box["height"], "likes are in view"
@@ -251,7 +251,7 @@ def test_the_map_shows_a_user_and_obeys_the_keyboard(visit):
     tab = visit(f"#user={USER_IDS[3]}")
     tab.get_by_role("button", name="See this user on the map").click()
     tab.get_by_role("heading", name=f"User {USER_IDS[3]}'s likes").wait_for()
-    tab.focus("#map")
+    tab.focus("#canvas")
     before = tab.evaluate("[map.x, map.scale]")
     tab.keyboard.press("ArrowLeft")
     assert tab.evaluate("map.x") == pytest.approx(before[0] + 60)
