@@ -1,25 +1,57 @@
-// The map of movies: a canvas that can be moved and zoomed, with the likes of whoever is shown and their recommendations.
+// The map of movies: a canvas that can be moved and zoomed, with the likes and recommendations of whoever is shown.
 const NEIGHBOURS = 3; // a movie that has no place lies between the nearest ones that have
-const map = { scale: 0, x: 0, y: 0, likes: [], recommended: [], whose: "Your", pointers: new Map(), moved: false, inView: [] };
-const LEAST_SPAN = .2; // of the map, when it is fitted to a few places
-const TITLES = 80, LISTED = 30; // titles at one time, and likes in the list
-const MOST_ZOOM = 40, REACH = 24; // pixels from a dot that count as on it
+const map = {
+  scale: 0,
+  x: 0,
+  y: 0,
+  likes: [],
+  recommended: [],
+  whose: "Your",
+  pointers: new Map(),
+  moved: false,
+  inView: [],
+};
+const LEAST_SPAN = 0.2; // of the map, when it is fitted to a few places
+const TITLES = 80;
+const LISTED = 30; // titles at one time, and likes in the list
+const MOST_ZOOM = 40;
+const REACH = 24; // pixels from a dot that count as on it
 
 const placed = lazily(() => {
   const places = numbers(data.map_places, Float32Array);
-  return new Map(Array.from(numbers(data.map_movies, Uint16Array), (movie, at) => [movie, [places[2 * at], places[2 * at + 1]]]));
+  return new Map(
+    Array.from(numbers(data.map_movies, Uint16Array), (movie, at) => [movie, [places[2 * at], places[2 * at + 1]]]),
+  );
 });
 
 const placeOf = movie => placed().get(movie) ?? between(movie);
 
 function between(movie) {
-  const near = similarTo(movie, N - 1).filter(other => placed().has(other)).slice(0, NEIGHBOURS);
+  const near = similarTo(movie, N - 1)
+    .filter(other => placed().has(other))
+    .slice(0, NEIGHBOURS);
   return [0, 1].map(axis => near.reduce((sum, other) => sum + placed().get(other)[axis] / near.length, 0));
 }
 
-const mapGenres = lazily(() => [...genreCounts()].sort((a, b) => b[1] - a[1]).slice(0, 10).map(([genre]) => genre));
+const mapGenres = lazily(() =>
+  [...genreCounts()]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 10)
+    .map(([genre]) => genre),
+);
 // Hues that are told apart, on light and dark ground; the first five are Okabe and Ito's.
-const MAP_COLOURS = ["#0072b2", "#e69f00", "#d55e00", "#56b4e9", "#cc79a7", "#8b5fd3", "#b5483b", "#009e73", "#a8a420", "#9c7350"];
+const MAP_COLOURS = [
+  "#0072b2",
+  "#e69f00",
+  "#d55e00",
+  "#56b4e9",
+  "#cc79a7",
+  "#8b5fd3",
+  "#b5483b",
+  "#009e73",
+  "#a8a420",
+  "#9c7350",
+];
 const colourOf = genre => MAP_COLOURS[mapGenres().indexOf(genre)] ?? "#8f8b96";
 const mapColour = movie => colourOf(rarestGenres(movie).find(genre => mapGenres().includes(genre)));
 
@@ -29,7 +61,8 @@ function dots() {
   return [...placed().keys(), ...shownToo].map(movie => ({ movie, place: placeOf(movie) }));
 }
 
-function showMap(likes, recommended, whose) { // recommended: movies with the likes that they come from
+// `recommended` are movies with the likes that they come from.
+function showMap(likes, recommended, whose) {
   Object.assign(map, { likes, recommended, whose, dots: undefined });
   get("map-says").textContent = likes.length
     ? "Hearts are likes; numbers are recommendations, with lines from the likes that they come from."
@@ -38,54 +71,73 @@ function showMap(likes, recommended, whose) { // recommended: movies with the li
   get("map-likes-title").textContent = `${whose} likes`;
   get("map-likes").replaceChildren(...likes.slice(0, LISTED).map(movie => inItem(movieButton(movie))));
   if (likes.length > LISTED) get("map-likes").append(inItem(`and ${likes.length - LISTED} more`));
-  get("map-recommended").replaceChildren(...recommended.map(({ movie }, rank) => inItem(movieButton(movie, `${rank + 1}. ${shown(movie)}`))));
-  get("legend").replaceChildren(...mapGenres().map(genre => {
-    const item = make("li"), swatch = make("i");
-    swatch.style.background = colourOf(genre);
-    item.append(swatch, genre);
-    return item;
-  }));
+  get("map-recommended").replaceChildren(
+    ...recommended.map(({ movie }, rank) => inItem(movieButton(movie, `${rank + 1}. ${shown(movie)}`))),
+  );
+  get("legend").replaceChildren(
+    ...mapGenres().map(genre => {
+      const item = make("li");
+      const swatch = make("i");
+      swatch.style.background = colourOf(genre);
+      item.append(swatch, genre);
+      return item;
+    }),
+  );
   draw();
 }
 
-function fit(places) { // moves and zooms so that these are in view, with a margin
+// Moves and zooms so that these are in view, with a margin.
+function fit(places) {
   const { clientWidth: width, clientHeight: height } = get("canvas");
   if (!width) return;
-  const spans = [0, 1].map(axis => [Math.min(...places.map(at => at[axis])), Math.max(...places.map(at => at[axis]))]);
+  const spans = [0, 1].map(axis => [
+    Math.min(...places.map(at => at[axis])),
+    Math.max(...places.map(at => at[axis])),
+  ]);
   const [wide, high] = spans.map(([least, most]) => Math.max(most - least, LEAST_SPAN));
-  map.scale = .88 * Math.min(width / wide, height / high);
-  map.x = width / 2 - map.scale * (spans[0][0] + spans[0][1]) / 2;
+  map.scale = 0.88 * Math.min(width / wide, height / high);
+  map.x = width / 2 - (map.scale * (spans[0][0] + spans[0][1])) / 2;
   map.y = height / 2 - map.scale * (1 - (spans[1][0] + spans[1][1]) / 2);
   draw();
 }
 
 const showAll = () => fit([...placed().values()]);
 
-function showSubject() { // the recommendations and the likes that they come from, or all
+// Fits the recommendations and the likes that they come from; without any, all.
+function showSubject() {
   const movies = map.recommended.flatMap(({ movie, reasons }) => [movie, ...reasons]);
-  if (movies.length) fit(movies.map(placeOf)); else showAll();
+  if (movies.length) fit(movies.map(placeOf));
+  else showAll();
 }
 
 const onScreen = ([x, y]) => [map.x + x * map.scale, map.y + (1 - y) * map.scale];
 
-function zoom(factor, x = get("canvas").clientWidth / 2, y = get("canvas").clientHeight / 2) { // around a point
-  const whole = Math.min(get("canvas").clientWidth, get("canvas").clientHeight) * .94;
-  const scale = Math.min(Math.max(map.scale * factor, whole / 1.5), whole * MOST_ZOOM), by = scale / map.scale;
-  map.x = x - (x - map.x) * by; map.y = y - (y - map.y) * by; map.scale = scale;
+// Zooms around a point.
+function zoom(factor, x = get("canvas").clientWidth / 2, y = get("canvas").clientHeight / 2) {
+  const whole = Math.min(get("canvas").clientWidth, get("canvas").clientHeight) * 0.94;
+  const scale = Math.min(Math.max(map.scale * factor, whole / 1.5), whole * MOST_ZOOM);
+  const by = scale / map.scale;
+  map.x = x - (x - map.x) * by;
+  map.y = y - (y - map.y) * by;
+  map.scale = scale;
   draw();
 }
 
 function draw() {
-  const canvas = get("canvas"), { clientWidth: width, clientHeight: height } = canvas, pixels = devicePixelRatio || 1;
+  const canvas = get("canvas");
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const pixels = devicePixelRatio || 1;
   if (!width) return;
   if (canvas.width !== Math.round(width * pixels)) canvas.width = Math.round(width * pixels);
   if (canvas.height !== Math.round(height * pixels)) canvas.height = Math.round(height * pixels);
-  const ink = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
+  const ink = canvas.getContext("2d");
+  const style = getComputedStyle(document.documentElement);
   const colour = name => style.getPropertyValue(name).trim();
   ink.setTransform(pixels, 0, 0, pixels, 0, 0);
   ink.clearRect(0, 0, width, height);
   map.dots ??= dots();
-  map.inView = map.dots.map(({ movie, place }) => ({ movie, at: onScreen(place) }))
+  map.inView = map.dots
+    .map(({ movie, place }) => ({ movie, at: onScreen(place) }))
     .filter(({ at: [x, y] }) => x > -60 && y > -20 && x < width + 60 && y < height + 20);
   drawDots(ink, map.likes.length > 0);
   drawSubject(ink, colour);
@@ -93,10 +145,16 @@ function draw() {
 }
 
 function drawDots(ink, faint) {
-  const closer = Math.min(Math.sqrt(map.scale / Math.min(get("canvas").clientWidth, get("canvas").clientHeight)), 2.4);
+  const closer = Math.min(
+    Math.sqrt(map.scale / Math.min(get("canvas").clientWidth, get("canvas").clientHeight)),
+    2.4,
+  );
   const most = Math.max(...data.liked_by);
-  ink.globalAlpha = faint ? .45 : .85;
-  for (const { movie, at: [x, y] } of map.inView) {
+  ink.globalAlpha = faint ? 0.45 : 0.85;
+  for (const {
+    movie,
+    at: [x, y],
+  } of map.inView) {
     ink.fillStyle = mapColour(movie);
     ink.beginPath();
     ink.arc(x, y, closer * (1.6 + 3.2 * Math.sqrt(data.liked_by[movie] / most)), 0, 7);
@@ -106,90 +164,75 @@ function drawDots(ink, faint) {
 }
 
 function drawSubject(ink, colour) {
-  ink.strokeStyle = colour("--mark"); ink.lineWidth = 1.2; ink.globalAlpha = .55;
+  ink.strokeStyle = colour("--mark");
+  ink.lineWidth = 1.2;
+  ink.globalAlpha = 0.55;
   for (const { movie, reasons } of map.recommended)
     for (const from of reasons) {
-      ink.beginPath(); ink.moveTo(...onScreen(placeOf(from))); ink.lineTo(...onScreen(placeOf(movie))); ink.stroke();
+      ink.beginPath();
+      ink.moveTo(...onScreen(placeOf(from)));
+      ink.lineTo(...onScreen(placeOf(movie)));
+      ink.stroke();
     }
-  ink.globalAlpha = 1; ink.textAlign = "center"; ink.textBaseline = "middle";
-  ink.font = `${map.likes.length > LISTED ? 13 : 20}px system-ui, sans-serif`; ink.fillStyle = colour("--like");
+  ink.globalAlpha = 1;
+  ink.textAlign = "center";
+  ink.textBaseline = "middle";
+  ink.font = `${map.likes.length > LISTED ? 13 : 20}px system-ui, sans-serif`;
+  ink.fillStyle = colour("--like");
   for (const movie of map.likes) ink.fillText("♥", ...onScreen(placeOf(movie)));
   ink.font = "bold 12px system-ui, sans-serif";
   map.recommended.forEach(({ movie }, rank) => {
     const [x, y] = onScreen(placeOf(movie));
-    ink.fillStyle = colour("--mark"); ink.beginPath(); ink.arc(x, y, 10, 0, 7); ink.fill();
-    ink.fillStyle = colour("--on-mark"); ink.fillText(String(rank + 1), x, y + .5);
+    ink.fillStyle = colour("--mark");
+    ink.beginPath();
+    ink.arc(x, y, 10, 0, 7);
+    ink.fill();
+    ink.fillStyle = colour("--on-mark");
+    ink.fillText(String(rank + 1), x, y + 0.5);
   });
 }
 
-function drawTitles(ink, colour) { // those of whoever is shown first, then the best known; none over another
+// Titles of whoever is shown first, then the best known; none over another.
+function drawTitles(ink, colour) {
   const own = [...map.recommended.map(({ movie }) => movie), ...map.likes.slice(0, LISTED)];
-  const taken = map.recommended.map(({ movie }) => onScreen(placeOf(movie))).map(([x, y]) => ({ x, y, half: 11, tall: 8 }));
-  const isFree = box => !taken.some(of => Math.abs(of.x - box.x) < of.half + box.half && Math.abs(of.y - box.y) < of.tall + 9);
+  const taken = map.recommended
+    .map(({ movie }) => onScreen(placeOf(movie)))
+    .map(([x, y]) => ({ x, y, half: 11, tall: 8 }));
+  const isFree = box =>
+    !taken.some(of => Math.abs(of.x - box.x) < of.half + box.half && Math.abs(of.y - box.y) < of.tall + 9);
   const inView = new Map(map.inView.map(({ movie, at }) => [movie, at]));
-  ink.font = "12.5px system-ui, sans-serif"; ink.textBaseline = "middle"; ink.lineWidth = 3;
-  ink.strokeStyle = colour("--soft"); ink.fillStyle = colour("--text"); ink.lineJoin = "round";
+  ink.font = "12.5px system-ui, sans-serif";
+  ink.textBaseline = "middle";
+  ink.lineWidth = 3;
+  ink.strokeStyle = colour("--soft");
+  ink.fillStyle = colour("--text");
+  ink.lineJoin = "round";
   for (const movie of new Set([...own, ...inView.keys()])) {
     if (!inView.has(movie)) continue;
-    const [x, y] = inView.get(movie), half = ink.measureText(shown(movie)).width / 2 + 4;
-    const beside = own.includes(movie) ? [[0, 19], [half + 12, 0], [-half - 12, 0]] : []; // they have more than one try
-    const box = [[0, -18], ...beside].map(([right, down]) => ({ x: x + right, y: y + down, half, tall: 10 })).find(isFree);
+    const [x, y] = inView.get(movie);
+    const half = ink.measureText(shown(movie)).width / 2 + 4;
+    const beside = own.includes(movie)
+      ? [
+          [0, 19],
+          [half + 12, 0],
+          [-half - 12, 0],
+        ]
+      : []; // they have more than one try
+    const box = [[0, -18], ...beside]
+      .map(([right, down]) => ({ x: x + right, y: y + down, half, tall: 10 }))
+      .find(isFree);
     if (!box) continue;
     taken.push(box);
-    ink.strokeText(shown(movie), box.x, box.y); ink.fillText(shown(movie), box.x, box.y);
+    ink.strokeText(shown(movie), box.x, box.y);
+    ink.fillText(shown(movie), box.x, box.y);
     if (taken.length > TITLES) break;
   }
 }
 
-function movieAt(x, y) { // the nearest within reach, and those of whoever is shown before others
+// The nearest movie within reach, and those of whoever is shown before others.
+function movieAt(x, y) {
   const own = new Set([...map.likes, ...map.recommended.map(({ movie }) => movie)]);
   const distance = ({ movie, at }) => Math.hypot(at[0] - x, at[1] - y) - (own.has(movie) ? 8 : 0);
-  const best = map.inView.reduce((one, other) => one && distance(one) <= distance(other) ? one : other, undefined);
+  const best = map.inView.reduce((one, other) => (one && distance(one) <= distance(other) ? one : other), undefined);
   return best && distance(best) <= REACH ? best.movie : undefined;
-}
-
-function moveOrPinch(event) {
-  const { pointers } = map, before = pointers.get(event.pointerId), { offsetX: x, offsetY: y } = event;
-  if (!before) { get("canvas").style.cursor = movieAt(x, y) === undefined ? "grab" : "pointer"; return; }
-  const [other] = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-  if (Math.hypot(x - before.x, y - before.y) > 3) map.moved = true;
-  if (!map.moved) return;
-  pointers.set(event.pointerId, { x, y });
-  if (!other) { map.x += x - before.x; map.y += y - before.y; draw(); return; }
-  zoom(Math.hypot(x - other.x, y - other.y) / Math.max(Math.hypot(before.x - other.x, before.y - other.y), 1), (x + other.x) / 2, (y + other.y) / 2);
-}
-
-function mapKey(event) {
-  const moves = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }, { key } = event;
-  const { clientWidth: width, clientHeight: height } = get("canvas");
-  if (moves[key]) { map.x += moves[key][0]; map.y += moves[key][1]; draw(); }
-  else if (key === "+" || key === "=") zoom(1.4);
-  else if (key === "-") zoom(1 / 1.4);
-  else if (key === "0") showAll();
-  else if (key === "Enter") {
-    const distance = ({ at: [x, y] }) => Math.hypot(x - width / 2, y - height / 2);
-    if (map.inView.length) openMovie(map.inView.reduce((a, b) => distance(a) <= distance(b) ? a : b).movie);
-  } else return;
-  event.preventDefault();
-}
-
-function startMap() {
-  const canvas = get("canvas");
-  canvas.onpointerdown = event => {
-    canvas.setPointerCapture(event.pointerId);
-    if (!map.pointers.size) map.moved = false;
-    map.pointers.set(event.pointerId, { x: event.offsetX, y: event.offsetY });
-  };
-  canvas.onpointermove = moveOrPinch;
-  canvas.onpointercancel = event => map.pointers.delete(event.pointerId);
-  canvas.onpointerup = event => {
-    map.pointers.delete(event.pointerId);
-    const movie = map.moved ? undefined : movieAt(event.offsetX, event.offsetY);
-    if (movie !== undefined) openMovie(movie);
-  };
-  canvas.addEventListener("wheel", event => { event.preventDefault(); zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY); }, { passive: false });
-  canvas.onkeydown = mapKey;
-  get("zoom-in").onclick = () => zoom(1.6); get("zoom-out").onclick = () => zoom(1 / 1.6); get("zoom-all").onclick = showAll;
-  new ResizeObserver(() => { if (map.scale) draw(); }).observe(canvas);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (!get("map-view").hidden) show(); });
 }

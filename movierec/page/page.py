@@ -17,7 +17,7 @@ from movierec.page.newcomers import FIRST, Newcomers, Rounded
 from movierec.recommend.recommender import Recommender
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("scoring.js", "search.js", "covers.js", "map.js", "page.js")  # in this order
+SCRIPTS = ("scoring", "search", "covers", "widgets", "map", "map_input", "users", "page")  # in this order
 BEST = 10  # best ratings of each user
 NONE = 65535  # an empty place
 MAX_MOVIES = 20_000  # more would make the file too large (and 16 bits have 65,535 values)
@@ -45,7 +45,7 @@ def page(recommender: Recommender, table: pd.DataFrame, places: pd.DataFrame, ma
     data["about"] = about(recommender, newcomers, len(users))
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     html, style = ((FOLDER / name).read_text(encoding="utf-8") for name in ("page.html", "page.css"))
-    script = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     # The data last, as a title may hold a placeholder; and no title may end the script.
     html = html.replace("{style}", style).replace("{script}", script)
     return html.replace("{data}", text.replace("<", "\\u003c"), 1)
