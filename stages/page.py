@@ -9,7 +9,7 @@ from movierec.recommend.recommender import Recommender
 from movierec.utils.storage import read_csv, read_table, write_text
 
 PAGE = Path("plots/recommendations.html")
-MAX_USERS = 10_000  # some 4 MB
+MAX_USERS = 10_000  # with as many movies as may be, some 12 MB
 
 
 def main() -> None:

@@ -194,7 +194,7 @@ function drawSubject(ink, colour) {
 
 // Titles of whoever is shown first, then the best known; none over another.
 function drawTitles(ink, colour) {
-  const own = [...map.recommended.map(({ movie }) => movie), ...map.likes.slice(0, LISTED)];
+  const own = [map.pointed, ...map.recommended.map(({ movie }) => movie), ...map.likes.slice(0, LISTED)];
   const taken = map.recommended
     .map(({ movie }) => onScreen(placeOf(movie)))
     .map(([x, y]) => ({ x, y, half: 11, tall: 8 }));

@@ -1,10 +1,17 @@
 // The map by mouse, touch and keyboard.
+function point(movie) {
+  if (movie === map.pointed) return;
+  map.pointed = movie; // its title is drawn before others
+  get("canvas").style.cursor = movie === undefined ? "grab" : "pointer";
+  draw();
+}
+
 function moveOrPinch(event) {
   const { pointers } = map;
   const before = pointers.get(event.pointerId);
   const { offsetX: x, offsetY: y } = event;
   if (!before) {
-    get("canvas").style.cursor = movieAt(x, y) === undefined ? "grab" : "pointer";
+    point(movieAt(x, y));
     return;
   }
   const [other] = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);

@@ -54,21 +54,18 @@ def page(recommender: Recommender, table: pd.DataFrame, places: pd.DataFrame, ma
 def about(recommender: Recommender, newcomers: Newcomers, shown: int) -> str:
     """What the page computes and what the command line adds, as text."""
     n_users, follows_time = len(recommender.user_ids), recommender.follows_time
-    whole = "long-term preference" if follows_time else "the whole model"
+    whole = "the model's long-term part" if follows_time else "the whole model"
+    adds = "adds the order and the times of the movies" if follows_time else "takes a gender too"
     if newcomers.rest.values.size:
         parts = "the graph, similar movies and a linear approximation of the rest"
-        agreement = f"; on average, {newcomers.agreement:.1f} of the first {FIRST} are those of {whole}"
+        nearness = f"; on average, {newcomers.agreement:.1f} of the first {FIRST} are those of"
     else:
-        parts, agreement = "the graph, which is all of " + whole, ""
-    sentences = [f"Recommendations for someone new are computed in this page, from {parts}{agreement}."]
+        parts, nearness = "the graph", ", as by"
+    text = f"Recommendations for someone new are computed in this page, from {parts}{nearness} the command line, "
+    text += f"which computes with {whole} and {adds}."
     if follows_time:
-        sentences += ["The command line adds the order and the times of the movies, as for users of the data."]
-        sentences += ["Reasons are those of long-term preference."]
-    else:
-        sentences += ["The command line computes with the whole model, and takes a gender."]
-    if shown < n_users:
-        sentences += [f"The page holds {shown:,} of {n_users:,} users."]
-    return " ".join(sentences)
+        text += " All reasons are those of the long-term part."
+    return text + (f" The page holds {shown:,} of {n_users:,} users." if shown < n_users else "")
 
 
 def ids_for_page(ids: np.ndarray) -> list[int | str]:

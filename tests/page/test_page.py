@@ -209,15 +209,39 @@ def test_the_browser_finds_similar_movies_as_the_library_does(opened, recommende
         assert len(set(movie_ids(*found)) & set(expected)) >= 9, "but for the rounding"
 
 
-def test_the_page_says_what_it_computes():
-    assert re.search(r"linear approximation of the rest; on average, \d+\.\d of the first 10", data_of(html())["about"])
-    assert "takes a gender" in data_of(html())["about"]
-    temporal = data_of(html(temporal=True))["about"]
-    assert "long-term preference" in temporal and "order and the times" in temporal
+def graph_alone():
+    """A recommender whose model has neither similar users nor similar movies."""
     of = small()
-    graph = of.stored.model._replace(mix=(1.0, 0.0, 0.0), users=None, items=None)
-    alone = data_of(html_of(Recommender(of.stored._replace(model=graph), of.catalogue)))
-    assert "the graph, which is all of the whole model" in alone["about"] and alone["kept_per_movie"] == 0
+    model = of.stored.model._replace(mix=(1.0, 0.0, 0.0), users=None, items=None)
+    return Recommender(of.stored._replace(model=model), of.catalogue)
+
+
+def test_the_page_says_what_it_computes():
+    about = data_of(html())["about"]
+    assert re.search(
+        r"approximation of the rest; on average, \d+\.\d of the first 10 are those of the command line", about
+    )
+    assert about.endswith("which computes with the whole model and takes a gender too.")
+    temporal = data_of(html(temporal=True))["about"]
+    assert "with the model's long-term part and adds the order and the times" in temporal and "All reasons" in temporal
+    alone = data_of(html_of(graph_alone()))
+    assert "from the graph, as by the command line" in alone["about"] and alone["kept_per_movie"] == 0
+
+
+@pytest.mark.parametrize("kind", ["temporal", "graph"])
+def test_other_models_have_a_page_too(browser, tmp_path, kind):
+    recommender = graph_alone() if kind == "graph" else small(temporal=True).recommender
+    (tmp_path / "page.html").write_text(html_of(recommender), encoding="utf-8")
+    tab, errors = browser.new_page(), []
+    tab.on("pageerror", lambda error: errors.append(error))
+    tab.goto(f"{(tmp_path / 'page.html').as_uri()}#new={ITEM_IDS[3]}")
+    found = tab.evaluate("recommended([3], [])")
+    expected = np.argsort(-Newcomers.of(recommender.model).scores(history([3]))[0], kind="stable")
+    assert found == [item for item in expected if item != 3][:10]
+    tab.goto(f"{(tmp_path / 'page.html').as_uri()}#user={USER_IDS[5]}")
+    assert tab.locator("#recommended .why").first.is_visible() and errors == []
+    movies = recommender.profiles.matrix[5].indices
+    assert sorted(tab.evaluate("[...historyOfUser(5).keys()]")) == movies.tolist()
 
 
 def test_more_users_than_the_most_are_thinned_evenly(recommender):
