@@ -24,7 +24,7 @@ from movierec.utils.operations import product
 
 KEPT = 32  # messages of each movie; more change little
 SIZES, CHECKED_SIZES = (2, 4, 8, 16, 32), (3, 10, 30)  # of the histories
-PROFILES, CHECKED = 3000, 300  # histories, at most
+PROFILES, CHECKED = 3000, 100  # histories that are fitted, and users that are checked, at most
 RIDGE, FIRST = 1.0, 10
 
 
