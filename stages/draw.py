@@ -1,9 +1,10 @@
-"""Draw the figures: the training, the long tail, and the map of movies."""
+"""Draw the figures: the training, the long tail, and the map of movies, with the places on it for the page."""
 
 from pathlib import Path
 
 import _stage
 import numpy as np
+import pandas as pd
 
 from movierec.evaluation.beyond_accuracy import coverage, gini, times_recommended
 from movierec.evaluation.figures import long_tail_figure, map_figure, places_on_map, training_figure
@@ -12,11 +13,10 @@ from movierec.interactions.features import movies_by_index
 from movierec.interactions.matrix import Split, item_degrees, to_csr
 from movierec.utils.arrays import read_arrays, replacing
 from movierec.utils.params import knows_valid
-from movierec.utils.storage import read_csv, read_rankings, read_table
+from movierec.utils.storage import read_csv, read_rankings, read_table, write_csv
 
 FIGURES = Path("plots/figures")
-ON_MAP = 1000  # the best-known movies
-IN_TAIL = ("model", "EASE", "popularity")
+ON_MAP, IN_TAIL = 1000, ("model", "EASE", "popularity")  # the best-known movies; models
 
 
 def main() -> None:
@@ -36,6 +36,7 @@ def main() -> None:
         long_tail_figure(liked, times, words, path)
     best_known = np.argsort(-liked, kind="stable")[:ON_MAP]
     places = places_on_map(read_arrays(Path("models/model.npz"))["h_item"][best_known])
+    write_csv(pd.DataFrame({"item": best_known, "x": places[:, 0], "y": places[:, 1]}), Path("data/map.csv"))
     with replacing(FIGURES / "map.png") as path:
         map_figure(places, movies.iloc[best_known], path)
 

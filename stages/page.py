@@ -6,10 +6,10 @@ import _stage
 
 from movierec.page.page import MAX_MOVIES, page
 from movierec.recommend.recommender import Recommender
-from movierec.utils.storage import read_table, write_text
+from movierec.utils.storage import read_csv, read_table, write_text
 
 PAGE = Path("plots/recommendations.html")
-MAX_USERS = 10_000  # some 5 MB
+MAX_USERS = 10_000  # with as many movies as may be, some 12 MB
 
 
 def main() -> None:
@@ -20,7 +20,8 @@ def main() -> None:
         write_text(f"<!DOCTYPE html><title>Movie recommendations</title>{sorry}\n", PAGE)
         print(f"left out: {n_movies:,} movies are more than {MAX_MOVIES:,}")
         return
-    html = page(recommender, read_table(Path("data/recommendations/recommendations.parquet")), MAX_USERS)
+    table, places = read_table(Path("data/recommendations/recommendations.parquet")), read_csv(Path("data/map.csv"))
+    html = page(recommender, table, places, MAX_USERS)
     write_text(html, PAGE)
     print(f"{len(html.encode()) / 1e6:.1f} MB, to open in a browser: {PAGE}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from browser import running
 from filelock import FileLock
 from hypothesis import settings
 from imports import ROOT
@@ -81,6 +82,13 @@ def recommender():
     from small_recommender import small  # which imports this file
 
     return small().recommender
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser, one for a test file."""
+    with running() as of:
+        yield of
 
 
 @pytest.fixture(scope="session")

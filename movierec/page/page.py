@@ -1,7 +1,7 @@
 """The page with everyone's recommendations: one HTML file that needs no network.
 
-Recommendations and reasons of known users are those of the whole model. For a new user, the page computes the graph
-model alone: the sum of the messages of the liked movies against every movie's vector, both rounded to 8 bits.
+Recommendations of known users are those of the whole model. The page computes the scores of someone new, similar movies
+and all reasons from the parts of `Newcomers`.
 """
 
 import base64
@@ -12,43 +12,60 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from movierec.interactions.features import genre_features
 from movierec.interactions.matrix import item_degrees
-from movierec.model.model import Model
+from movierec.page.newcomers import FIRST, Newcomers, Rounded
 from movierec.recommend.recommender import Recommender
 
-TEMPLATE = Path(__file__).with_suffix(".html")
+FOLDER = Path(__file__).parent
+SCRIPTS = ("scoring", "search", "covers", "widgets", "map", "map_input", "users", "page")  # in this order
 BEST = 10  # best ratings of each user
 NONE = 65535  # an empty place
 MAX_MOVIES = 20_000  # more would make the file too large (and 16 bits have 65,535 values)
-LIKED = 4.0  # least rating that counts in a user's genres
-MAX_STARS = 5.0  # above, ratings are weights, and all count
+MAX_STARS = 5.0  # above, ratings are weights
+LEVELS = 10  # of the weights of a history, at most
 
 
-def page(recommender: Recommender, table: pd.DataFrame, max_users: int) -> str:
+def page(recommender: Recommender, table: pd.DataFrame, places: pd.DataFrame, max_users: int) -> str:
     """The page as HTML.
 
     Args:
         recommender: of the users and movies.
         table: recommendations for all users, as `Recommender.recommend` returns them.
+        places: of some movies on the map: item (its index), x, y.
         max_users: on the page, evenly spaced.
     """
     n_users = len(recommender.user_ids)
     users = np.unique(np.linspace(0, n_users - 1, min(max_users, n_users)).round().astype(int))
-    left_out = f" It holds {len(users):,} of {n_users:,} users." if len(users) < n_users else ""
-    about = (
-        "Recommendations for users of the data, and their reasons, are the whole model's. Those for someone new are "
-        "computed in this page, from its graph part alone; the command line has the whole model for them too."
-    )
-    genres, genre_names = genre_features(recommender.movies, recommender.item_ids)
+    newcomers = Newcomers.of(recommender.model)
     movies, liked_by = recommender.movies, item_degrees(recommender.model.graph.matrix)
     data = {"titles": movies["Title"].tolist(), "years": movies["Year"].fillna(0).astype(int).tolist()}
     data |= {"genres": movies["Genres"].tolist(), "movie_ids": ids_for_page(recommender.item_ids)}
-    data |= {"genre_names": genre_names, "liked_by": liked_by.tolist()} | of_users(recommender, users, genres)
-    data |= of_recommendations(recommender, users, table) | of_vectors(recommender.model) | {"about": about + left_out}
+    data |= {"liked_by": liked_by.tolist()} | of_users(recommender, users) | of_histories(recommender, users)
+    data |= of_recommendations(recommender, users, table) | of_newcomers(newcomers) | of_map(places)
+    data["about"] = about(recommender, newcomers, len(users))
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    # No title may end the script.
-    return TEMPLATE.read_text(encoding="utf-8").replace("{data}", text.replace("<", "\\u003c"))
+    html, style = ((FOLDER / name).read_text(encoding="utf-8") for name in ("page.html", "page.css"))
+    script = "\n".join((FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    # The data last, as a title may hold a placeholder; and no title may end the script.
+    html = html.replace("{style}", style).replace("{script}", script)
+    return html.replace("{data}", text.replace("<", "\\u003c"), 1)
+
+
+def about(recommender: Recommender, newcomers: Newcomers, shown: int) -> str:
+    """What the page computes and what the command line adds, as text."""
+    n_users, follows_time = len(recommender.user_ids), recommender.follows_time
+    whole = "the model's long-term part" if follows_time else "the whole model"
+    adds = "adds the order and the times of the movies" if follows_time else "takes a gender too"
+    if newcomers.rest.values.size:
+        parts = "the graph, similar movies and a linear approximation of the rest"
+        nearness = f"; on average, {newcomers.agreement:.1f} of the first {FIRST} are those of"
+    else:
+        parts, nearness = "the graph", ", as by"
+    text = f"Recommendations for someone new are computed in this page, from {parts}{nearness} the command line, "
+    text += f"which computes with {whole} and {adds}."
+    if follows_time:
+        text += " All reasons are those of the long-term part."
+    return text + (f" The page holds {shown:,} of {n_users:,} users." if shown < n_users else "")
 
 
 def ids_for_page(ids: np.ndarray) -> list[int | str]:
@@ -56,49 +73,78 @@ def ids_for_page(ids: np.ndarray) -> list[int | str]:
     return [of if isinstance(of, str) or abs(of) < 2**53 else str(of) for of in ids.tolist()]
 
 
-def of_users(recommender: Recommender, users: np.ndarray, genres: np.ndarray) -> dict[str, Any]:
-    """Ids, genders, number of ratings, shares of genres, and best ratings, of n users."""
-    rated, gender = recommender.rated[users], recommender.model.graph.user_gender[users]
+def of_users(recommender: Recommender, users: np.ndarray) -> dict[str, Any]:
+    """Ids, number of ratings, and best ratings, of n users."""
+    rated = recommender.rated[users]
     in_stars = not rated.nnz or rated.data.max() <= MAX_STARS
-    liked = rated >= LIKED if in_stars else rated > 0
-    n_liked = np.maximum(np.asarray(liked.sum(axis=1)).reshape(-1, 1), 1)
-    of_genres = liked.astype(np.float32) @ genres.astype(np.float32)
     best, stars = np.full((len(users), BEST), NONE, np.uint16), np.zeros((len(users), BEST), np.uint8)
     for row, user in enumerate(users):
         items, _, _, values = recommender.best_rated(user, BEST)
         assert values is not None
         best[row, : len(items)], stars[row, : len(items)] = items, 2 * np.minimum(values, MAX_STARS)  # half stars
-    genders = "".join(np.select([gender[:, 0] > 0, gender[:, 1] > 0], ["F", "M"], "-"))
-    data = {"user_ids": ids_for_page(recommender.user_ids[users]), "genders": genders}
+    data: dict[str, Any] = {"user_ids": ids_for_page(recommender.user_ids[users]), "best_per_user": BEST}
     data["rated"] = packed(np.minimum(np.diff(rated.indptr), NONE).astype(np.uint16))
-    data["genre_shares"] = packed((100 * of_genres / n_liked).round().astype(np.uint8))
-    return data | {"best_per_user": BEST, "best": packed(best), "stars": packed(stars if in_stars else 0 * stars)}
+    return data | {"best": packed(best), "stars": packed(stars if in_stars else 0 * stars)}
+
+
+def of_histories(recommender: Recommender, users: np.ndarray) -> dict[str, Any]:
+    """The histories of n users: the items of each weight in turn, by their gaps, and the number of each weight."""
+    matrix = recommender.profiles.matrix[users]
+    matrix.sort_indices()
+    levels = np.unique(matrix.data)
+    if len(levels) > LEVELS:
+        levels = np.unique(np.quantile(levels, np.linspace(0, 1, LEVELS), method="nearest"))
+    between = (levels[1:] + levels[:-1]) / 2
+    level, user = np.searchsorted(between, matrix.data), np.repeat(np.arange(len(users)), np.diff(matrix.indptr))
+    group = user * len(levels) + level
+    order = np.argsort(group, kind="stable")
+    counts = np.bincount(group, minlength=len(users) * len(levels)).astype(np.uint16)
+    data = {"levels": levels.tolist(), "history_counts": packed(counts)}
+    return data | {"histories": packed(gaps(matrix.indices[order], counts))}
 
 
 def of_recommendations(recommender: Recommender, users: np.ndarray, table: pd.DataFrame) -> dict[str, Any]:
-    """The recommendations of n users, with their reasons."""
+    """The recommendations of n users."""
     per_user = int(table["Rank"].max()) if len(table) else 0  # 0 where all users have seen everything
-    n_users = len(recommender.user_ids)
-    items = np.full((n_users, per_user), -1, np.int64)
+    items = np.full((len(recommender.user_ids), per_user), NONE, np.uint16)
     user = np.searchsorted(recommender.user_ids, table["UserID"])
     items[user, table["Rank"] - 1] = np.searchsorted(recommender.item_ids, table["MovieID"])
-    items = items[users]
-    return {"per_user": per_user, "recommended": places(items), "reasons_per_movie": 0, "reasons": ""}
+    return {"per_user": per_user, "recommended": packed(items[users])}
 
 
-def of_vectors(model: Model) -> dict[str, Any]:
-    """The movies' vectors and messages, as int8 and a scale for each movie."""
-    data: dict[str, Any] = {"dim": model.h_item.shape[1]}
-    for name, vectors in (("vector", model.h_item.numpy()), ("message", model.item_messages.numpy())):
-        scale = np.maximum(np.abs(vectors).max(axis=1), 1e-12) / 127
-        data[f"{name}s"] = packed(np.rint(vectors / scale[:, None]).astype(np.int8))
-        data[f"{name}_scales"] = packed(scale.astype(np.float32))
-    return data
+def of_newcomers(parts: Newcomers) -> dict[str, Any]:
+    """The parts of the scores for someone new."""
+    n, kept = parts.kept.shape
+    data: dict[str, Any] = {"mix": list(parts.mix), "kept_per_movie": kept}
+    data["kept"] = packed(gaps(parts.kept.ravel(), np.full(n, kept)))
+    names = {"vectors": parts.vectors, "messages": parts.messages, "weights": parts.weights, "rest": parts.rest}
+    return data | {name: of_rounded(vectors) for name, vectors in names.items()}
 
 
-def places(items: np.ndarray) -> str:
-    """Item indices in 16 bits, packed; -1 becomes `NONE`."""
-    return packed(np.where(items < 0, NONE, items).astype(np.uint16))
+def of_rounded(vectors: Rounded) -> dict[str, Any]:
+    """Vectors in 8 bits."""
+    dim = vectors.values.shape[1]
+    return {"dim": dim, "values": packed(vectors.values), "scales": packed(vectors.scales)}
+
+
+def of_map(places: pd.DataFrame) -> dict[str, Any]:
+    """The movies on the map by index, and their places, from 0 to 1."""
+    at = places[["x", "y"]].to_numpy(np.float64)
+    size = max(np.ptp(at, axis=0).max(), 1e-12)
+    places_from_0 = ((at - at.min(axis=0)) / size).astype(np.float32)
+    return {"map_movies": packed(places["item"].to_numpy(np.uint16)), "map_places": packed(places_from_0)}
+
+
+def gaps(items: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The gaps between rising items, in groups of `counts`, as LEB128: 7 bits a byte, and 128 for more."""
+    begins = np.cumsum(counts)[:-1]
+    before = np.concatenate([[-1], items[:-1].astype(np.int64)])[: len(items)]
+    before[begins[begins < len(items)]] = -1
+    gap = items - before - 1  # below 2^21
+    n_bytes = 1 + (gap[:, None] >= [1 << 7, 1 << 14]).sum(axis=1, keepdims=True)
+    place = np.arange(3)
+    seven = (gap[:, None] >> 7 * place) & 127 | np.where(place < n_bytes - 1, 128, 0)
+    return seven[place < n_bytes].astype(np.uint8)
 
 
 def packed(array: np.ndarray) -> str:

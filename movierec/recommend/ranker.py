@@ -63,7 +63,7 @@ class Ranker:
         self.params, self.version = json.loads(str(model["params"])), str(model["version"])  # of the training
         self.as_trained = not self.catalogue.has_histories  # all is known of users from training
         times = (of[name] for of, name in ((catalogue, "known.times"), (model, "trend.times")) if name in of)
-        self._now = max((int(of.max(initial=0)) for of in times), default=0)  # the end of the data
+        self.now = max((int(of.max(initial=0)) for of in times), default=0)  # the end of the data
 
     @classmethod
     def load(cls, place: str | Path = "models", titles: str | Path | None = None) -> Self:
@@ -162,7 +162,7 @@ class Ranker:
             found = self._ranked(self.arrays["h_item"] @ unit(h.mean(axis=0)), seen, asked)
             return found._replace(because=[[] for _ in found.items]) if asked.because else found
         weight = np.repeat(LATER_WEIGHTS, [len(liked), len(disliked)])
-        histories = Histories.of_one(liked, self._now)
+        histories = Histories.of_one(liked, self.now)
         profile = Profile(seen, weight, histories, gender=np.array([gender == "F", gender == "M"], np.float32))
         return self._for_profile(profile, seen, asked, trained=False)
 
@@ -201,7 +201,7 @@ class Ranker:
         self, user: int, since: np.ndarray, at: int | None = None, disliked: np.ndarray = NONE
     ) -> tuple[Profile, np.ndarray]:
         """A user's profile at the moment of asking and the movies they have seen, once they have watched more."""
-        of, place, now = self.catalogue.arrays, int(self.catalogue.places[user]), self._now if at is None else at
+        of, place, now = self.catalogue.arrays, int(self.catalogue.places[user]), self.now if at is None else at
         seen, gender = of["rated.indices"][self.catalogue.row("rated", user)], None
         if self.as_trained:
             rows = self.by_user.edges.by_user

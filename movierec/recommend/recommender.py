@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from movierec.interactions.profiles import Profiles
 from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.filters import Filters
 from movierec.recommend.lookup import Id, plain_id
@@ -44,6 +45,12 @@ class Recommender(Ranker):
     def rated(self) -> sp.csr_matrix:
         """The ratings, (n_users, n_items), stars."""
         return self.tables.rated
+
+    @functools.cached_property
+    def profiles(self) -> Profiles:
+        """The histories of all users, asked at the end of the data."""
+        profiles = self.tables.profiles or Profiles.without_order(self.model.graph.matrix)
+        return profiles._replace(histories=profiles.histories.asked_at(self.now))
 
     @functools.cached_property
     def model(self) -> "Model":

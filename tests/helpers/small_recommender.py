@@ -85,6 +85,16 @@ def write_small(folder, of: Small):
     write_arrays(folder / "catalogue.npz", **of.catalogue.arrays())
 
 
+def with_catalogue(of: Small, **changes) -> Recommender:
+    """The recommender with another catalogue."""
+    return of._replace(catalogue=of.catalogue._replace(**changes)).recommender
+
+
+def with_model(of: Small, **changes) -> Recommender:
+    """The recommender with another model."""
+    return of._replace(stored=of.stored._replace(model=of.stored.model._replace(**changes))).recommender
+
+
 def one_of(profiles: Profiles, row) -> Profile:
     """One of the profiles, with its items in the order of time."""
     one = profiles.of(np.array([row]))
