@@ -25,8 +25,7 @@ SMALL |= {
 
 def outputs(stage: str) -> list[str]:
     """The paths that a stage writes, as dvc.yaml has them."""
-    outs = [out for key in ("outs", "metrics") for out in STAGES[stage].get(key, [])]
-    return [out if isinstance(out, str) else next(iter(out)) for out in outs]
+    return [out if isinstance(out, str) else next(iter(out)) for out in STAGES[stage]["outs"]]
 
 
 def write_params(path: Path, start: Path = ROOT / "params.yaml", **changes) -> None:

@@ -18,7 +18,8 @@ from movierec.datasets.releases import LAYOUTS
 from movierec.ranking.metrics import DEPTH
 from movierec.utils.params import Params, param_names
 
-PLOTS = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
+PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
+PLOTS, METRICS = PIPELINE["plots"], PIPELINE["metrics"]
 CURVES = [plot for plot in PLOTS if isinstance(plot, dict)]
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 CODE = ("movierec/", "stages/")
@@ -31,7 +32,7 @@ def script(stage):
 
 def uncached(stage):
     """The outputs that Git keeps."""
-    outs = [out for key in ("outs", "metrics") for out in STAGES[stage].get(key, []) if isinstance(out, dict)]
+    outs = [out for out in STAGES[stage]["outs"] if isinstance(out, dict)]
     return [path for out in outs for path, options in out.items() if not options.get("cache", True)]
 
 
@@ -136,7 +137,8 @@ def test_nothing_that_is_fitted_sees_the_test_set(stage):
 @pytest.mark.parametrize("plot", CURVES, ids=lambda plot: next(iter(plot)))
 def test_each_plot_has_title_and_labels_and_its_file_has_its_columns(plot):
     (options,) = plot.values()
-    assert options["title"] and options["x_label"] and options["y_label"]
+    title, sentence = options["title"].splitlines()  # the page shows the sentence below the plot
+    assert 0 < len(title) <= 45 and sentence.endswith(".") and options["x_label"] and options["y_label"]
     for file, columns in options["y"].items():
         header = pd.read_csv(ROOT / file, nrows=0).columns
         assert {options["x"], *([columns] if isinstance(columns, str) else columns)} <= set(header)
@@ -151,6 +153,24 @@ def test_each_plots_template_is_the_projects_own_and_knows_its_columns(plot):
     assert fields <= set(pd.read_csv(ROOT / file, nrows=0).columns)
     assert template["data"] == {"values": "<DVC_METRIC_DATA>"}
     assert template["title"]["text"] == "<DVC_METRIC_TITLE>"
+
+
+def test_each_picture_has_a_sentence_on_the_page():
+    page = (ROOT / ".dvc/plots.html").read_text(encoding="utf-8")
+    pictures = [re.sub(r"[/.]", "_", plot) for plot in PLOTS if isinstance(plot, str)]
+    assert sorted(re.findall(r'^  (\w+_png): "[^"]+\.",$', page, re.MULTILINE)) == sorted(pictures)
+
+
+def test_every_metric_that_is_shown_is_a_file_of_a_stage_and_the_first_is_the_main_one():
+    made = [out for stage in STAGES for out in uncached(stage)]
+    assert [path for path in METRICS if str(Path(path).parent) not in made or not (ROOT / path).exists()] == []
+    assert METRICS[0] == "metrics/test/ndcg@20.json" and len(METRICS) == 10
+
+
+def test_the_trained_model_is_an_artifact():
+    (artifact,) = PIPELINE["artifacts"].values()
+    assert (artifact["type"], artifact["path"]) == ("model", "models/model.npz")
+    assert artifact["path"] in outputs("train")
 
 
 def test_git_tracks_each_plot_and_metric_and_no_data():
