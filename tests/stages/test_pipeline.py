@@ -203,7 +203,23 @@ def test_a_browser_without_a_network_draws_every_plot_and_overlays_the_revisions
     line = r'<path aria-label="[^"]*" role="graphics-symbol" aria-roledescription="line mark" d="([^"]*)"'
     curves = re.findall(line, loss)
     assert len(curves) == 2 and curves[0] != curves[1], "one curve for each revision, in one picture"
-    assert len(re.findall('<img src="static/', dom)) == 4, "two pictures of two revisions"
+    assert len(re.findall('<img src="static/', dom)) == 6, "three pictures of two revisions"
+
+
+@pytest.mark.parametrize(("width", "beside"), [(1200, True), (400, False)])
+def test_the_plots_page_fits_its_window_and_has_the_pictures_of_both_revisions_side_by_side(page, width, beside):
+    script = """<script>setTimeout(() => {
+      const places = name => [...document.querySelectorAll(name)].map(of => of.getBoundingClientRect());
+      const right = Math.max(...places("img, svg.marks").map(of => of.right));
+      parent.postMessage(JSON.stringify([right, places("img").map(of => of.top)]), "*");
+    }, 3000)</script>"""
+    (page.parent / "measured.html").write_text(page.read_text() + script)
+    frame = page.parent / "frame.html"  # a browser's own window cannot be so narrow
+    listen = "<title></title><script>onmessage = message => { document.title = message.data }</script>"
+    frame.write_text(f'{listen}<iframe src="measured.html" width="{width}" height="900" style="border: 0"></iframe>')
+    right, tops = json.loads(re.search("<title>(.+)</title>", dom_after_scripts(frame))[1])
+    assert 0.9 * width < right <= width
+    assert [left == below for left, below in zip(tops[::2], tops[1::2])] == [beside] * 3
 
 
 def test_chosen_users_are_shown_readably_and_as_the_table_says(project):
