@@ -1,6 +1,8 @@
 """The pipeline end to end, as a person runs it, on a part of MovieLens 100K in a copy of the project."""
 
 import contextlib
+import csv
+import functools
 import html
 import json
 import os
@@ -96,10 +98,41 @@ def test_another_lr_runs_the_stages_it_touches_and_going_back_trains_nothing(pro
     changed = project.dvc("params", "diff") + project.dvc("metrics", "diff")
     assert "lr" in changed and "metrics/test/ndcg@20.json" in changed
     assert "0.003" in project.dvc("exp", "show", "--only-changed", "--csv")
+    (command,) = re.findall(r"^experiments:.*\n\t@((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = [*csv.DictReader(project.call("bash", "-c", f"{command} --csv").splitlines())]
+    of_model = [f"metrics/{part}/ndcg@20.json:model" for part in ("test", "valid")]
+    assert [*rows[0]][4:7] == [*of_model, "lr"], "after the columns of the experiment itself"
+    assert {row["lr"] for row in rows} == {"0.003", str(SMALL["lr"])}
+    assert {float(row[of_model[1]]) for row in rows} >= {project.metric("valid", "ndcg@20")["model"]}
     back = project.dvc("exp", "run", "-S", f"lr={SMALL['lr']}")
     assert "train" not in stages_run(back) and "Stage 'train' is cached - skipping run" in back
     assert (project.folder / "dvc.lock").read_bytes() == before
     assert project.call("git", "status", "--porcelain") == ""
+
+
+def test_a_fresh_clone_with_a_remote_has_the_model_without_training(project, tmp_path):
+    copy, storage = tmp_path / "copy", str(tmp_path / "storage")
+    run = functools.partial(project.call, cwd=copy)
+    try:
+        project.dvc("remote", "add", "--local", "--default", "storage", storage)
+        project.dvc("push")
+    finally:
+        (project.folder / ".dvc/config.local").unlink(missing_ok=True)
+    project.call("git", "clone", "-q", str(project.folder), str(copy))
+    run("dvc", "remote", "add", "--default", "storage", storage)
+    run("dvc", "pull", "models/model.npz", "models/catalogue.npz")
+    assert [path.name for path in sorted((copy / "models").glob("*.npz"))] == ["catalogue.npz", "model.npz"]
+    question = (sys.executable, "-m", "movierec", "--like", "heat (1995)", "--top", "3", "--json")
+    answer = run(*question)
+    assert answer == project.call(*question) and len(json.loads(answer)["recommendations"]) == 3
+    run("dvc", "pull")
+    assert stages_run(run("dvc", "repro")) == []
+    run("git", "config", "user.name", "t")
+    run("git", "config", "user.email", "t@localhost")
+    run("git", "commit", "-qam", "a remote")
+    run("gto", "register", "recommender")
+    project.call("dvc", "artifacts", "get", str(copy), "recommender", "--rev", "v0.0.1", cwd=tmp_path)
+    assert (tmp_path / "model.npz").read_bytes() == (project.folder / "models/model.npz").read_bytes()
 
 
 def test_a_queue_runs_in_temporary_copies(project):
