@@ -25,7 +25,8 @@ SMALL |= {
 
 def outputs(stage: str) -> list[str]:
     """The paths that a stage writes, as dvc.yaml has them."""
-    return [out if isinstance(out, str) else next(iter(out)) for out in STAGES[stage]["outs"]]
+    outs = [out for key in ("outs", "plots") for out in STAGES[stage].get(key, [])]
+    return [out if isinstance(out, str) else next(iter(out)) for out in outs]
 
 
 def write_params(path: Path, start: Path = ROOT / "params.yaml", **changes) -> None:

@@ -105,7 +105,8 @@ def test_another_lr_runs_the_stages_it_touches_and_going_back_trains_nothing(pro
     assert {row["lr"] for row in rows} == {"0.003", str(SMALL["lr"])}
     assert {float(row[of_model[1]]) for row in rows} >= {project.metric("valid", "ndcg@20")["model"]}
     back = project.dvc("exp", "run", "-S", f"lr={SMALL['lr']}")
-    assert "train" not in stages_run(back) and "Stage 'train' is cached - skipping run" in back
+    assert set(stages_run(back)) == {"evaluate", "evaluate-newcomers"}
+    assert re.findall(r"Stage '([\w-]+)' is cached - skipping run", back).count("train") == 1
     assert (project.folder / "dvc.lock").read_bytes() == before
     assert project.call("git", "status", "--porcelain") == ""
 

@@ -4,8 +4,11 @@ import subprocess
 import sys
 
 import dag
+import pytest
 from imports import ROOT
 from stage_runner import STAGES
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
 
 
 def test_a_stage_waits_for_those_that_make_what_it_reads_without_those_of_before():
