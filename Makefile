@@ -6,8 +6,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro verify sweep sweep-report test coverage fuzz lint tables results stale docs serve-docs check-lock \
-	changes clean
+.PHONY: help setup repro dag experiments verify sweep sweep-report test coverage fuzz lint tables results stale docs \
+	serve-docs check-lock changes clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -16,6 +16,13 @@ setup: .venv/.complete ## the environment in .venv, from requirements*.txt
 
 repro: setup ## the main job: dvc repro on MovieLens 1M (on 100K where 1M can't be had), and a summary
 	@python tools/repro.py
+
+dag: setup ## the stages, each with the stages that it waits for
+	@python tools/dag.py
+
+experiments: setup ## the experiments, the best on validation first, with their NDCG@20 and the params that differ
+	@dvc exp show --only-changed --keep '.*(valid|test)/ndcg@20.json:model' --drop 'metrics|models|data|plots' \
+		--sort-by metrics/valid/ndcg@20.json:model --sort-order desc
 
 verify: setup ## the pipeline in two new clones under other conditions: the bytes of the committed run? CPU=intel or amd: emulated
 	@python tools/$(if $(CPU),emulate.py $(CPU),verify.py)
@@ -64,7 +71,7 @@ check-lock: setup ## whether dvc.lock belongs to the code and the params, and th
 
 BASE ?= HEAD
 changes: setup ## what changes against BASE (HEAD unless told), in Markdown, and dvc_plots/index.html
-	@echo "### Metrics against $(BASE)"; echo; dvc metrics diff --md $(BASE) | (read -r head; read -r rule; printf '%s\n%s\n' "$$head" "$$rule"; grep '|' | sort)
+	@echo "### Metrics against $(BASE)"; echo; dvc metrics diff --md $(BASE) --targets metrics/{test,valid,newcomers} | (read -r head; read -r rule; printf '%s\n%s\n' "$$head" "$$rule"; grep '|' | sort)
 	@dvc plots diff $(BASE) workspace > /dev/null
 
 clean: ## remove the environment and the stages' untracked outputs; DVC's cache stays

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import _stage
+from rich.console import Console
 
 from movierec.recommend import cli
 from movierec.recommend.filters import Filters
@@ -28,7 +29,9 @@ def main() -> None:
         return
     group, recommender = _stage.join("cpu", params.processes), Recommender.load("models")
     filters = Filters.from_text(params.only_genres, params.not_genres, params.only_years)
-    table = recommender.recommend(None, params.top_k, filters=filters, diversity=params.diversity, group=group)
+    asked = {"filters": filters, "diversity": params.diversity, "group": group}
+    with Console(quiet=not group.leads).status(f"ranking for {len(recommender.user_ids):,} users"):  # on a terminal
+        table = recommender.recommend(None, params.top_k, **asked)
     if not group.leads:
         return
     write_table(table, RECOMMENDATIONS)

@@ -94,7 +94,7 @@ def check_folder(folder: Path, project: Path, pipeline: Path) -> None:
         raise UserError(f"data_path '{folder}' is not a folder; set it in params.yaml to the folder of your data.")
     place = folder.resolve()
     for stage in read_yaml(pipeline)["stages"].values():
-        for out in [*stage.get("outs", []), *stage.get("metrics", [])]:
+        for out in (out for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])):
             name = out if isinstance(out, str) else next(iter(out))
             output = (project / name).resolve()
             if place.is_relative_to(output) or output.is_relative_to(place):

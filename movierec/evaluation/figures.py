@@ -18,7 +18,10 @@ from movierec.evaluation.measure import K
 
 NEVER = 0.5  # the place of 0 on a logarithmic axis
 LABELS = 60  # titles on the map, at most
-GENRES = 10  # with a colour of their own
+# Okabe and Ito's palette for the colour-blind, without its yellow; a marker or dashes too, where there are several.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "os^DvPX<>*"  # one for each genre on the map; all rarer genres are "other"
+DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 PERPLEXITY, STEPS = 30, 500  # of t-SNE
 
 
@@ -38,7 +41,7 @@ def long_tail_figure(liked: np.ndarray, recommended: dict[str, np.ndarray], word
     top = max(times.max() for times in recommended.values()) * 1.5
     for panel, (name, times) in zip(panels[0], recommended.items(), strict=True):
         x, y = np.maximum(liked, NEVER), np.maximum(times, NEVER)
-        panel.scatter(x, y, s=6, alpha=0.35, linewidths=0, color="tab:blue")
+        panel.scatter(x, y, s=6, alpha=0.35, linewidths=0, color=COLOURS[0])
         panel.plot([1, top], [1, top], ":", color="black", linewidth=0.8, label="recommended as often as liked")
         panel.set(title=f"{name}\n{words[name]}", xlabel="users who liked the movie in train")
         limits = {"xlim": (NEVER / 1.5, max(liked.max(), 1) * 1.5), "ylim": (NEVER / 1.5, top)}
@@ -60,38 +63,42 @@ def training_figure(loss: pd.DataFrame, ndcg: pd.DataFrame, path: Path) -> None:
     Tables of epoch, series, and loss or ndcg; a model without epochs has a level line.
     """
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    names = ("loss", f"validation NDCG@{K}")
-    all_series = pd.concat([loss["series"], ndcg["series"]]).unique()
-    colours = dict(zip(all_series, itertools.cycle(plt.get_cmap("Dark2").colors), strict=False))
+    names = ("training loss (lower is better)", f"validation NDCG@{K} (higher is better)")
+    all_series = pd.concat([ndcg["series"], loss["series"]]).unique()
+    cycles = [*map(itertools.cycle, (COLOURS, MARKERS, DASHES))]
+    looks = {series: [next(cycle) for cycle in cycles] for series in all_series}
     for panel, table, name in zip(panels, (loss, ndcg), names, strict=True):
         last = {series: of.iloc[-1] for series, of in table.groupby("series", sort=False)}
         order = sorted(last, key=lambda series: -last[series].iloc[-1])
         for series in order:
             of = table[table["series"] == series]
+            colour, marker, dashes = looks[series]
             level = of.iloc[:, -1].nunique() == 1
-            style = {"linestyle": "--", "linewidth": 1.2} if level else {"marker": ".", "linewidth": 1.8}
-            panel.plot(of["epoch"], of.iloc[:, -1], color=colours[series], label=plain(series), **style)
+            style = {"linestyle": dashes, "linewidth": 1.5} if level else {"marker": marker, "markersize": 4}
+            words = f"{plain(series)}  {last[series].iloc[-1]:.4f}"
+            panel.plot(of["epoch"], of.iloc[:, -1], color=colour, label=words, **style)
         panel.set(xlabel="epoch", title=name)
         panel.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         panel.grid(alpha=0.25)
-        panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if len(last) > 2 else {"loc": "upper right"}
+        panel.legend(title="at the last epoch", frameon=False, handlelength=3, **place)
     save(figure, path)
 
 
 def map_figure(places: np.ndarray, movies: pd.DataFrame, path: Path) -> None:
-    """A map of movies at their `places_on_map`, coloured by genre, with titles of the best known, which are first."""
+    """A map of movies at their `places_on_map`, marked by genre, with titles of the best known, which are first."""
     genres = movies["Genres"].str.split("|")
     counts = genres.explode().value_counts()
     by_count = sorted(counts.index, key=lambda genre: (-counts[genre], genre))
-    common = [genre for genre in by_count if genre][:GENRES]
+    common = [genre for genre in by_count if genre][: len(MARKERS)]
     # Of a movie's genres, the rarest is the most informative.
     of_movie = genres.map(lambda of: next((genre for genre in reversed(common) if genre in of), "other"))
     figure, axes = plt.subplots(figsize=(13, 10), layout="constrained")
-    colours = [*plt.get_cmap("tab10").colors[:GENRES], "lightgrey"]
-    for colour, genre in zip(colours, [*common, "other"], strict=False):
+    looks = [*zip(itertools.cycle(COLOURS), MARKERS[: len(common)], strict=False), ("lightgrey", ".")]
+    for (colour, marker), genre in zip(looks, [*common, "other"], strict=True):
         at = places[(of_movie == genre).to_numpy()]
         if len(at):
-            axes.scatter(*at.T, s=22, alpha=0.75, linewidths=0, color=colour, label=plain(genre))
+            axes.scatter(*at.T, s=28, alpha=0.75, linewidths=0, color=colour, marker=marker, label=plain(genre))
     axes.set(title="The map of movies: near each other where the model takes them for alike", xticks=[], yticks=[])
     axes.set(xlabel="t-SNE, first dimension", ylabel="t-SNE, second dimension")
     legend = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "markerscale": 1.5, "frameon": False}

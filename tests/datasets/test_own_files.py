@@ -15,6 +15,9 @@ PIPELINE = """stages:
         persist: true
     metrics:
     - metrics/test
+    plots:
+    - plots/figures:
+        cache: false
 """
 
 
@@ -114,12 +117,13 @@ def test_a_copy_with_a_part_of_the_files_is_refused(put):
         (".", "data/raw"),
         ("..", "data/raw"),
         ("metrics", "metrics/test"),
+        ("plots/figures/mine", "plots/figures"),
         ("link", "data/raw"),
         ("link/mine", "data/raw"),
     ],
 )
 def test_a_folder_that_overlaps_with_an_output_is_refused(put, tmp_path, monkeypatch, spelling, out):
-    for folder in ("data/own", "data/raw/mine", "metrics/test", "mine"):
+    for folder in ("data/own", "data/raw/mine", "metrics/test", "plots/figures/mine", "mine"):
         put(folder=folder)
     (tmp_path / "link").symlink_to("data/raw")
     (tmp_path / "dvc.yaml").write_text(PIPELINE)

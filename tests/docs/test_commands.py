@@ -38,6 +38,8 @@ NAME = [page.path.name for page in PAGES]
 ELSEWHERE = {
     r"git clone .+|cd \w+|source \.venv/bin/activate": "the copy of the project, and the environment of the tests",
     r"\.venv/bin/pip install .+ torch==.+": "a build of several gigabytes",
+    r"gto register recommender": ("tests/stages/test_pipeline.py", '"gto", "register", "recommender"'),
+    r"dvc (artifacts )?get URL .+": ("tests/stages/test_pipeline.py", '"artifacts", "get"'),
     r"dvc queue start -j 2": ("tests/stages/test_pipeline.py", '"queue", "start", "-j", "2"'),
     r"dvc exp run -S processes=2|torchrun --nproc-per-node=2 stages/train.py": (
         "tests/utils/test_distributed.py",
@@ -48,6 +50,8 @@ ELSEWHERE = {
 TARGETS = {
     "setup": "each other target makes the environment first",
     "test": (".ci/run", "make test"),
+    "dag": ("tests/tools/test_dag.py", '"tools/dag.py"'),
+    "experiments": ("tests/stages/test_pipeline.py", "experiments:"),
     "changes": (".github/workflows/ci.yml", "make changes"),
     "tables": ("tests/tools/test_describe.py", "describe.filled("),
     "results": "the stages of benchmarks/dvc.yaml, whose scripts tests/benchmarks/ tests",

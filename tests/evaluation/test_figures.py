@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from movierec.evaluation.figures import LABELS, label, long_tail_figure, map_figure, places_on_map, training_figure
+from movierec.evaluation.figures import (
+    LABELS,
+    MARKERS,
+    label,
+    long_tail_figure,
+    map_figure,
+    places_on_map,
+    training_figure,
+)
 
 
 def test_similar_movies_are_near_each_other_on_the_map():
@@ -58,10 +66,10 @@ def test_the_training_is_drawn_beside_the_models_that_have_no_epochs(tmp_path, m
     monkeypatch.setattr(plt, "close", drawn.append)
     draw_training(tmp_path / "training.png")
     loss, ndcg = drawn[0].axes
-    lines = {line.get_label(): line for line in ndcg.lines}
-    assert list(lines) == ["model", "EASE", "graph part"], "the best first"
+    assert [line.get_label() for line in ndcg.lines] == ["model  0.5000", "EASE  0.4000", "graph part  0.3000"]
+    lines = {line.get_label().split("  ")[0]: line for line in ndcg.lines}
     assert lines["graph part"].get_ydata().tolist() == [0.1, 0.2, 0.3]
-    assert [lines[name].get_linestyle() for name in lines] == ["--", "--", "-"]
+    assert [lines[name].get_linestyle() for name in lines] == ["--", "-.", "-"], "no two look the same without colours"
     assert loss.lines[0].get_color() == lines["graph part"].get_color() != lines["EASE"].get_color()
     monkeypatch.undo()
     plt.close(drawn[0])
@@ -89,6 +97,16 @@ def test_titles_on_the_map_do_not_cover_each_other():
     boxes = [text.get_window_extent() for text in axes.texts]
     assert not any(box.overlaps(other) for place, box in enumerate(boxes) for other in boxes[:place])
     plt.close(figure)
+
+
+def test_each_common_genre_has_a_marker_of_its_own(tmp_path, monkeypatch):
+    names = [f"genre {number}" for number in range(len(MARKERS) + 2)]
+    genres = ["|".join(names[: number + 1]) for number in range(len(names))]
+    movies = pd.DataFrame({"Title": genres, "Year": [2000] * len(names), "Genres": genres})
+    drawn = []
+    monkeypatch.setattr(plt, "close", lambda figure: drawn.extend(figure.axes[0].collections))
+    map_figure(np.random.default_rng(0).random((len(names), 2)), movies, tmp_path / "map.png")
+    assert len(drawn) == len({of.get_paths()[0].vertices.tobytes() for of in drawn}) == len(MARKERS)
 
 
 def test_genres_and_titles_are_no_mathematics_and_all_are_in_the_legend(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ SMALL |= {
 
 def outputs(stage: str) -> list[str]:
     """The paths that a stage writes, as dvc.yaml has them."""
-    outs = [out for key in ("outs", "metrics") for out in STAGES[stage].get(key, [])]
+    outs = [out for key in ("outs", "plots") for out in STAGES[stage].get(key, [])]
     return [out if isinstance(out, str) else next(iter(out)) for out in outs]
 
 

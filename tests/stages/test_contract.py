@@ -18,8 +18,9 @@ from movierec.datasets.releases import LAYOUTS
 from movierec.ranking.metrics import DEPTH
 from movierec.utils.params import Params, param_names
 
-PLOTS = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
-CURVES = [plot for plot in PLOTS if isinstance(plot, dict)]
+PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
+PLOTS, METRICS = PIPELINE["plots"], PIPELINE["metrics"]
+PICTURES = [file.relative_to(ROOT).as_posix() for file in (ROOT / "plots/figures").iterdir()]
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 CODE = ("movierec/", "stages/")
 REQUIREMENTS = ("requirements.txt", "requirements-torch.txt")
@@ -31,7 +32,7 @@ def script(stage):
 
 def uncached(stage):
     """The outputs that Git keeps."""
-    outs = [out for key in ("outs", "metrics") for out in STAGES[stage].get(key, []) if isinstance(out, dict)]
+    outs = [out for key in ("outs", "plots") for out in STAGES[stage].get(key, []) if isinstance(out, dict)]
     return [path for out in outs for path, options in out.items() if not options.get("cache", True)]
 
 
@@ -116,9 +117,14 @@ def test_the_highest_cutoff_is_the_depth_of_the_stored_rankings():
     assert Params.model_json_schema()["properties"]["cutoffs"]["items"]["maximum"] == DEPTH
 
 
-@pytest.mark.parametrize("stage", ["baselines", "train", "newcomers"])
+@pytest.mark.parametrize("stage", ["baselines", "train", "newcomers", "recommend", "page"])
 def test_slow_stages_have_cached_outputs_only(stage):
     assert uncached(stage) == []
+
+
+def test_the_figures_are_plots_of_their_stage_which_leave_the_run_cache_on():
+    assert STAGES["draw"]["plots"] == [{"plots/figures": {"cache": False}}]
+    assert not [out for out in STAGES["draw"].get("outs", []) if isinstance(out, dict)]
 
 
 def test_data_that_a_stage_depends_on_is_another_stages_output():
@@ -133,16 +139,17 @@ def test_nothing_that_is_fitted_sees_the_test_set(stage):
     assert [dep for dep in STAGES[stage]["deps"] if "data/test".startswith(dep) or dep.startswith("data/test")] == []
 
 
-@pytest.mark.parametrize("plot", CURVES, ids=lambda plot: next(iter(plot)))
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: next(iter(plot)))
 def test_each_plot_has_title_and_labels_and_its_file_has_its_columns(plot):
     (options,) = plot.values()
-    assert options["title"] and options["x_label"] and options["y_label"]
+    title, sentence = options["title"].splitlines()  # the page shows the sentence below the plot
+    assert 0 < len(title) <= 45 and sentence.endswith(".") and options["x_label"] and options["y_label"]
     for file, columns in options["y"].items():
         header = pd.read_csv(ROOT / file, nrows=0).columns
         assert {options["x"], *([columns] if isinstance(columns, str) else columns)} <= set(header)
 
 
-@pytest.mark.parametrize("plot", CURVES, ids=lambda plot: next(iter(plot)))
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: next(iter(plot)))
 def test_each_plots_template_is_the_projects_own_and_knows_its_columns(plot):
     (options,) = plot.values()
     template = json.loads((ROOT / f".dvc/plots/{options['template']}.json").read_text())
@@ -153,13 +160,31 @@ def test_each_plots_template_is_the_projects_own_and_knows_its_columns(plot):
     assert template["title"]["text"] == "<DVC_METRIC_TITLE>"
 
 
+def test_each_picture_has_a_sentence_on_the_page():
+    page = (ROOT / ".dvc/plots.html").read_text(encoding="utf-8")
+    pictures = [re.sub(r"[/.]", "_", picture) for picture in PICTURES]
+    assert sorted(re.findall(r'^  (\w+_png): "[^"]+\.",$', page, re.MULTILINE)) == sorted(pictures)
+
+
+def test_every_metric_that_is_shown_is_a_file_of_a_stage_and_the_first_is_the_main_one():
+    made = [out for stage in STAGES for out in uncached(stage)]
+    assert [path for path in METRICS if str(Path(path).parent) not in made or not (ROOT / path).exists()] == []
+    assert METRICS[0] == "metrics/test/ndcg@20.json" and len(METRICS) == 10
+
+
+def test_the_trained_model_is_an_artifact():
+    (artifact,) = PIPELINE["artifacts"].values()
+    assert (artifact["type"], artifact["path"]) == ("model", "models/model.npz")
+    assert artifact["path"] in outputs("train")
+
+
 def test_git_tracks_each_plot_and_metric_and_no_data():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     tracked = set(listed.stdout.splitlines())
     kept = {path for stage in STAGES for path in uncached(stage)}
     files = {path for path in tracked if kept & {path, *map(str, Path(path).parents)}}
-    drawn = {plot if isinstance(plot, str) else next(iter(next(iter(plot.values()))["y"])) for plot in PLOTS}
-    assert drawn == {path for path in files if path.startswith("plots/")}
+    drawn = {next(iter(next(iter(plot.values()))["y"])) for plot in PLOTS}
+    assert drawn | {*PICTURES} == {path for path in files if path.startswith("plots/")}
     assert all(any(path == out or path.startswith(f"{out}/") for path in tracked) for out in kept)
     assert not [path for path in tracked if path.startswith("data/") and not path.endswith("README.md")]
 
