@@ -1,7 +1,7 @@
 """New ratings, users and movies in a trained model, without training.
 
 python -m movierec update data/new                         files of any layout, as for `dataset: path`
-python -m movierec --models models/updated --user 42       recommendations of the updated model
+python -m movierec recommend --models models/updated --user 42       recommendations of the updated model
 
 A folder holds what is new, or all data: known rows change nothing. New ratings extend the histories. A new user is
 known by ratings and gender, a new movie by genres, year and first users. The weights stay as they are: `dvc repro` on
@@ -66,7 +66,9 @@ def update(folders: Sequence[Path], params: Params, models: Path, to: Path, say:
     write_arrays(to / CATALOGUE, **merged.catalogue().arrays())
     counts = len(merged.events), merged.users.is_new.sum(), merged.items.is_new.sum()
     say("new: {:,} ratings, {:,} users, {:,} movies".format(*counts))
-    say(f"the updated model: {to}; recommendations: python -m movierec --models {to} --user {merged.users.names[0]}")
+    say(
+        f"the updated model: {to}; recommendations: python -m movierec recommend --models {to} --user {merged.users.names[0]}"
+    )
 
 
 def read_model(folder: Path) -> tuple[StoredModel, Catalogue]:

@@ -38,7 +38,7 @@ def main() -> None:
     if params.recommendations_as == "parquet+csv":
         write_csv(table, RECOMMENDATIONS.with_suffix(".csv"))
     print(f"{len(table):,} recommendations for {table['UserID'].nunique():,} users: {RECOMMENDATIONS}")
-    print(f"for one of them: python -m movierec --user {recommender.user_ids[0]} --top 10")
+    print(f"for one of them: python -m movierec recommend --user {recommender.user_ids[0]} --top 10")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,9 @@ def test_an_update_and_its_recommendations(models, tmp_path, monkeypatch, capsys
     monkeypatch.setattr(sys, "argv", ["movierec", "update", "day", "--to", "updated"])
     runpy.run_module("movierec", run_name="__main__")
     said = capsys.readouterr().out
-    assert "new: 1 ratings, 1 users, 0 movies" in said and "python -m movierec --models updated --user 7" in said
+    assert (
+        "new: 1 ratings, 1 users, 0 movies" in said and "python -m movierec recommend --models updated --user 7" in said
+    )
     monkeypatch.setattr(sys, "argv", ["movierec", "--models", "updated", "--user", "7", "--top", "2", "--json"])
     runpy.run_module("movierec", run_name="__main__")
     assert len(json.loads(capsys.readouterr().out)["recommendations"]) == 2

@@ -122,7 +122,7 @@ def summary() -> None:
     print("recommendations for all users: data/recommendations/recommendations.parquet")
     print("the same as a page for a browser: plots/recommendations.html")
     print("next, after `source .venv/bin/activate`:")
-    print(f"  python -m movierec --user {user} --top 10     recommendations for one user")
+    print(f"  python -m movierec recommend --user {user} --top 10     recommendations for one user")
     print("  dvc exp run -S lr=0.003                 change a param; only the stages that it touches run")
     print("  dvc metrics diff && dvc plots diff      compare with the committed run")
 

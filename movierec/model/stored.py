@@ -64,7 +64,7 @@ class Rows(NamedTuple):
 
     def product(self, x: np.ndarray) -> np.ndarray:
         """The product with a vector: (n_columns,) to (n_rows,)."""
-        return segment_sums(self.values * x[self.columns], self.indptr)
+        return segment_sums(self.values * np.take(x.astype(np.float32), self.columns), self.indptr)
 
 
 class Edges(NamedTuple):

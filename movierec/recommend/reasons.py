@@ -52,14 +52,15 @@ def _of_users(scores: Scores, profile: Profile, messages: np.ndarray, items: np.
     counted = np.zeros(scores.n_items)
     counted[profile.items] = profile.weight * scores.counts()[profile.items]
     overlap = edges.by_user.product(counted)  # r_u . r_v
-    sent = np.zeros((scores.n_users, len(items) + 1))  # of each user to the items, and in the mean over all
+    sent = np.zeros((scores.n_users, len(items) + 1), np.float32)  # of each user to the items, and to all on average
     asked, column = edges.by_item.entries(items)
     sent[edges.by_item.columns[asked], column] = edges.by_item.values[asked]
     sent[:, -1] = segment_sums(edges.by_user.values, edges.by_user.indptr) / scores.n_items
-    sent *= np.where(overlap > 0, messages / np.maximum(overlap, TINY), 0)[:, None]
+    sent *= np.where(overlap > 0, messages / np.maximum(overlap, TINY), 0).astype(np.float32)[:, None]
     shared, _ = edges.by_item.entries(profile.items)  # edges between the user's movies and other users
     ends = np.cumsum(scores.item_degree[profile.items])
-    values = edges.by_item.values[shared, None] * sent[edges.by_item.columns[shared]]
+    values = np.take(sent, edges.by_item.columns[shared], axis=0)
+    values *= edges.by_item.values[shared, None]
     out = segment_sums(values, np.concatenate([[0], ends]))  # (n, k + 1)
     return counted[profile.items, None] * (out[:, :-1] - out[:, -1:])
 

@@ -54,6 +54,7 @@ class Scores:
         self.mix = tuple(arrays["mix"].tolist())  # of graph, users and items
         self.h_user, self.h_item = arrays["h_user"], arrays["h_item"]
         self.user_degree, self.item_degree = (np.diff(rows.indptr) for rows in self.edges)
+        self._all_weights: np.ndarray | None = None  # see `keep_weights`
         self.powers = {side: Powers(*arrays[f"{side}_powers"]) for side in ("users", "items") if self.has(side)}
 
     def has(self, side: str) -> bool:
@@ -101,8 +102,15 @@ class Scores:
         layer_0 = self.arrays["user_embedding"][profile.user] if profile.user >= 0 else 0
         return unit(self.sent(profile).sum(axis=0) + layer_0)
 
+    def keep_weights(self) -> None:
+        """Compute all `item_weights` once, for many requests: (n_items, n_items) numbers."""
+        if self.has("items"):
+            self._all_weights = self.item_weights(np.arange(self.n_items))
+
     def item_weights(self, items: np.ndarray) -> np.ndarray:
         """The messages of some items, (k,), to their users, about every item: (k, n_items)."""
+        if self._all_weights is not None:
+            return self._all_weights[items]
         degree = np.maximum(self.item_degree, 1.0)
         y, popularity = (degree**power for power in self.powers["items"])
         if "items_noise" in self.arrays:

@@ -1,9 +1,11 @@
 """Recommendations over HTTP."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from anyio import to_thread
 from fastapi import Body, FastAPI, Query, Request
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, BeforeValidator, Field, Strict
@@ -17,6 +19,7 @@ from movierec.serve.events import Events
 from movierec.utils.errors import UserError, printable
 
 MAX_TOP, MAX_MOVIES, MAX_TEXT, MAX_BODY = 1000, 500, 200, 100_000  # the last in bytes
+THREADS = 2
 LARGEST = 2**53 - 1  # that JSON keeps; a larger id is text
 
 
@@ -145,7 +148,7 @@ def create_app(ranker: Ranker, events: Events, page: Path | None = None) -> Fast
         events: that come in.
         page: an HTML file at `/`.
     """
-    app = FastAPI(title="Movie recommendations", version=__version__, description=__doc__)
+    app = FastAPI(title="Movie recommendations", version=__version__, description=__doc__, lifespan=_few_threads)
     app.exception_handler(UserError)(_problem)
     app.middleware("http")(_limit_body)
 
@@ -189,6 +192,13 @@ def create_app(ranker: Ranker, events: Events, page: Path | None = None) -> Fast
     if page:
         app.get("/", include_in_schema=False)(lambda: FileResponse(page, media_type="text/html"))
     return app
+
+
+@asynccontextmanager
+async def _few_threads(_: FastAPI) -> AsyncIterator[None]:
+    """A request is computed by one of a few threads, as more would take turns and all be late."""
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
 
 
 def _is_known(ranker: Ranker, user_id: Id) -> bool:

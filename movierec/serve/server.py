@@ -5,6 +5,7 @@ from pathlib import Path
 from movierec.recommend.ranker import Ranker
 from movierec.utils.errors import UserError
 
+MOST_WEIGHTS = 10_000  # movies whose weights are all kept: 400 MB
 PAGE = Path("plots/recommendations.html")
 
 
@@ -28,5 +29,8 @@ def serve(models: Path, host: str, port: int, *, titles: Path | None = None, eve
         from movierec.serve.events import Events
     except ImportError:
         raise UserError("FastAPI and uvicorn are not installed: pip install 'movierec[serve]'.") from None
-    app = create_app(Ranker.load(models, titles), Events(events), PAGE if PAGE.exists() else None)
+    ranker = Ranker.load(models, titles)
+    if len(ranker.item_ids) <= MOST_WEIGHTS:
+        ranker.by_user.keep_weights()
+    app = create_app(ranker, Events(events), PAGE if PAGE.exists() else None)
     uvicorn.run(app, host=host, port=port, log_level="warning")
