@@ -4,13 +4,14 @@ import argparse
 import importlib.util
 import os
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Any
 
 from movierec.recommend import cli
 from movierec.utils.errors import UserError, printable
 
-PARAMS = Path("params.yaml")
+PARAMS, PAGE = Path("params.yaml"), Path("plots/recommendations.html")
 
 
 def main() -> None:
@@ -38,12 +39,17 @@ def run(args: argparse.Namespace) -> None:
     elif args.command == "serve":
         from movierec.serve.server import serve
 
-        serve(args.models, args.host, args.port, titles=args.titles, events=args.events)
+        serve(args.models, args.host, args.port, titles=args.titles, events=args.events, page=PAGE)
     elif args.command == "export":
         from movierec.recommend.export import export
 
         export(args.models, args.to, args.public)
         print(f"{args.to.stat().st_size / 1e6:.0f} MB: {args.to}")
+    elif args.command == "page":
+        if not PAGE.exists():
+            raise UserError(f"{PAGE} is missing; `dvc repro page` makes it.")
+        print(PAGE)
+        webbrowser.open(PAGE.resolve().as_uri())
     elif args.command == "info":
         cli.info(args)
     else:

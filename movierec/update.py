@@ -66,9 +66,8 @@ def update(folders: Sequence[Path], params: Params, models: Path, to: Path, say:
     write_arrays(to / CATALOGUE, **merged.catalogue().arrays())
     counts = len(merged.events), merged.users.is_new.sum(), merged.items.is_new.sum()
     say("new: {:,} ratings, {:,} users, {:,} movies".format(*counts))
-    say(
-        f"the updated model: {to}; recommendations: python -m movierec recommend --models {to} --user {merged.users.names[0]}"
-    )
+    user = merged.users.names[0]
+    say(f"the updated model: {to}; recommendations: python -m movierec recommend --models {to} --user {user}")
 
 
 def read_model(folder: Path) -> tuple[StoredModel, Catalogue]:

@@ -61,9 +61,8 @@ def test_an_update_and_its_recommendations(models, tmp_path, monkeypatch, capsys
     monkeypatch.setattr(sys, "argv", ["movierec", "update", "day", "--to", "updated"])
     runpy.run_module("movierec", run_name="__main__")
     said = capsys.readouterr().out
-    assert (
-        "new: 1 ratings, 1 users, 0 movies" in said and "python -m movierec recommend --models updated --user 7" in said
-    )
+    assert "new: 1 ratings, 1 users, 0 movies" in said
+    assert "python -m movierec recommend --models updated --user 7" in said
     monkeypatch.setattr(sys, "argv", ["movierec", "--models", "updated", "--user", "7", "--top", "2", "--json"])
     runpy.run_module("movierec", run_name="__main__")
     assert len(json.loads(capsys.readouterr().out)["recommendations"]) == 2
@@ -82,3 +81,19 @@ def test_help_and_wrong_arguments_load_no_library(tmp_path, argv):
     )
     assert done.returncode == (0 if argv in ([], ["--help"]) else 2) and "usage: movierec" in done.stdout + done.stderr
     assert not {"numpy", "rich", "rapidfuzz"} & set(done.stdout.split())
+
+
+def test_the_page_is_opened_where_there_is_one(tmp_path, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["movierec", "page"])
+    with pytest.raises(
+        SystemExit, match=r"^movierec: plots/recommendations\.html is missing; `dvc repro page` makes it"
+    ):
+        runpy.run_module("movierec", run_name="__main__")
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots/recommendations.html").touch()
+    runpy.run_module("movierec", run_name="__main__")
+    assert opened == [(tmp_path / "plots/recommendations.html").as_uri()]
+    assert capsys.readouterr().out == "plots/recommendations.html\n"

@@ -206,9 +206,9 @@ class Fitting:
         """Whether the Gaussian process over so many nodes is dense: by default, where that is the cheaper way."""
         dense, local = n**3, n * NODE_COST
         chosen = kind == "dense" or (kind == "auto" and dense <= local)
-        if not chosen:
-            said = f"a dense one would take {4 * n * n / 2**30:.1f} GiB and {dense / local:.0f} times the time"
-            self.say(f"Gaussian process over {name}: of each one's {NEIGHBORS} nearest neighbours ({said})")
+        said = f"a dense one would take {4 * n * n / 2**30:.1f} GiB and {dense / local:.0f} times the time"
+        how = "dense" if chosen else f"of each one's {NEIGHBORS} nearest neighbours ({said})"
+        self.say(f"Gaussian process over {n:,} {name}: {how}")
         return chosen
 
     def _report(self, epochs: int) -> Report:

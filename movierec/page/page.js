@@ -86,15 +86,14 @@ const filters = () => ({ genre: get("genre").value, from: Number(get("from").val
 
 function showNew() {
   const { likes, dislikes, count } = state;
-  const variety = Number(get("variety").value);
-  const movies = likes.length ? recommended(likes, dislikes, { filters: filters(), variety, count }) : [];
+  const options = { filters: filters(), variety: Number(get("variety").value), count };
+  const movies = likes.length ? recommended(likes, dislikes, options) : [];
   const reasons = reasonsFor(historyOf(likes, dislikes), movies);
   get("asked").hidden = !likes.length && !dislikes.length;
   get("no-likes").hidden = likes.length > 0;
   showPicked();
-  get("new-recommended").replaceChildren(
-    ...movies.map((movie, place) => entry(movie, because(reasons[place], "you like"))),
-  );
+  showList(movies.map((movie, place) => ({ movie, reasons: reasons[place] })));
+  if (service.answers && likes.length) askService(state, options).then(found => found && showList(found));
   get("none-passes").hidden = movies.length > 0 || !likes.length;
   get("more-recommended").hidden = movies.length < count || count >= MOST_SHOWN;
   get("new-on-map").hidden = get("filter-box").hidden = !likes.length;
@@ -107,6 +106,12 @@ function showNew() {
   state.first = movies[0];
   arrange();
   showBar();
+}
+
+function showList(found) {
+  get("new-recommended").replaceChildren(
+    ...found.map(({ movie, reasons }) => entry(movie, because(reasons, "you like"))),
+  );
 }
 
 function showPicked() {
@@ -297,3 +302,4 @@ phone.addEventListener("change", () => {
   arrange();
 });
 performance.mark("usable");
+startService();

@@ -17,7 +17,7 @@ from movierec.page.newcomers import FIRST, Newcomers, Rounded
 from movierec.recommend.recommender import Recommender
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("scoring", "search", "covers", "widgets", "map", "map_input", "users", "page")  # in this order
+SCRIPTS = ("scoring", "search", "covers", "widgets", "map", "map_input", "users", "service", "page")  # in this order
 BEST = 10  # best ratings of each user
 NONE = 65535  # an empty place
 MAX_MOVIES = 20_000  # more would make the file too large (and 16 bits have 65,535 values)

@@ -4,6 +4,7 @@ movierec recommend --user 42 --user 7 --top 10        for users of the data set
 movierec recommend --user 42 --watched 260            what comes next, after this one
 movierec like "Heat (1995)" "toy story" --dislike "Batman Forever"     for a new user
 movierec similar "Blade Runner"                       similar movies
+movierec page                                         the page, in a browser
 movierec info                                         the trained model
 movierec update FOLDER                                new ratings, users and movies in a trained model
 movierec export FILE                                  a trained model as one file
@@ -67,6 +68,7 @@ def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace
     _taste_options(like)
     similar = command("similar", "similar movies", movies, model)
     similar.add_argument("similar", metavar="MOVIE", help="a title or ID")
+    command("page", "the page with everyone's recommendations, in a browser")
     command("info", "the trained model: data, training, parts", model)
     update = command("update", "new ratings, users and movies in a trained model", model)
     what = "of data in any layout that `dataset: path` takes: what is new, or all; repeatable"

@@ -6,10 +6,17 @@ from movierec.recommend.ranker import Ranker
 from movierec.utils.errors import UserError
 
 MOST_WEIGHTS = 10_000  # movies whose weights are all kept: 400 MB
-PAGE = Path("plots/recommendations.html")
 
 
-def serve(models: Path, host: str, port: int, *, titles: Path | None = None, events: Path | None = None) -> None:
+def serve(
+    models: Path,
+    host: str,
+    port: int,
+    *,
+    titles: Path | None = None,
+    events: Path | None = None,
+    page: Path | None = None,
+) -> None:
     """Serve recommendations until the process is stopped.
 
     Args:
@@ -17,6 +24,7 @@ def serve(models: Path, host: str, port: int, *, titles: Path | None = None, eve
         host: an address of this machine.
         port: TCP.
         titles: for a model without them.
+        page: an HTML file for `/`.
         events: a folder for what users watch; None: it is forgotten at the end.
 
     Raises:
@@ -32,5 +40,5 @@ def serve(models: Path, host: str, port: int, *, titles: Path | None = None, eve
     ranker = Ranker.load(models, titles)
     if len(ranker.item_ids) <= MOST_WEIGHTS:
         ranker.by_user.keep_weights()
-    app = create_app(ranker, Events(events), PAGE if PAGE.exists() else None)
+    app = create_app(ranker, Events(events), page if page and page.exists() else None)
     uvicorn.run(app, host=host, port=port, log_level="warning")

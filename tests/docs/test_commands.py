@@ -118,6 +118,8 @@ class Reader:
                     self.project.call(*words)
                 elif target not in TARGETS:
                     raise LookupError
+            case ("python", "-m", "movierec", "serve", *_):  # it would not end
+                assert cli.arguments(words[3:]).command == "serve"
             case ("python", "-m", "movierec", *rest):
                 run(cli.arguments(rest))
             case ("python", "stages/recommend.py", *rest):

@@ -139,9 +139,10 @@ def test_each_gaussian_process_is_of_the_kind_that_is_asked_for(checkerboard, of
     model = fit_small(*checkerboard, say=lines.append, user_process=of_users, item_process=of_items).model
     kinds = {"auto": Process, "dense": Process, "local": LocalProcess, "none": type(None)}
     assert isinstance(model.users, kinds[of_users]) and isinstance(model.items, kinds[of_items])
-    said = [line.split(":")[0] for line in lines if "nearest neighbours" in line]
-    local = {"users": of_users, "movies": of_items}
-    assert said == [f"Gaussian process over {name}" for name, kind in local.items() if kind == "local"]
+    said = [line.split(" nearest")[0] for line in lines if line.startswith("Gaussian process")]
+    how = {"auto": "dense", "dense": "dense", "local": "of each one's 200"}
+    asked = {"40 users": of_users, "20 movies": of_items}
+    assert said == [f"Gaussian process over {of}: {how[kind]}" for of, kind in asked.items() if kind != "none"]
 
 
 @pytest.mark.parametrize(("n", "dense"), [(8192, True), (8193, False)])
@@ -149,9 +150,8 @@ def test_a_process_is_dense_where_that_is_the_cheaper_way(checkerboard, n, dense
     lines = []
     fitting = Fitting(*checkerboard, params_with(**SMALL), None, say=lines.append)
     assert fitting._is_dense("movies", "auto", n) == dense
-    if not dense:
-        said = "over movies: of each one's 200 nearest neighbours (a dense one would take 0.3 GiB and 1 times the time)"
-        assert lines == [f"Gaussian process {said}"]
+    said = "of each one's 200 nearest neighbours (a dense one would take 0.3 GiB and 1 times the time)"
+    assert lines == [f"Gaussian process over {n:,} movies: {'dense' if dense else said}"]
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,9 @@ def test_each_epoch_and_each_choice_is_a_line(checkerboard):
     best = fitted.epochs[:3]["valid_ndcg"].max()
     assert lines[3].startswith("graph: epoch ") and f"{best:.4f}" in lines[3] and "untrained" in lines[3]
     graph, users, movies = fitted.model.mix
-    assert lines[4].startswith(f"mix: graph {graph:g}, users {users:g}, movies {movies:g}; ")
-    assert len(lines) == 9 and lines[8].startswith("mix within a session: long-term preference ")
+    assert lines[4:6] == ["Gaussian process over 40 users: dense", "Gaussian process over 20 movies: dense"]
+    assert lines[6].startswith(f"mix: graph {graph:g}, users {users:g}, movies {movies:g}; ")
+    assert len(lines) == 11 and lines[10].startswith("mix within a session: long-term preference ")
 
 
 def test_the_epochs_of_both_trainings_are_one_table(checkerboard):

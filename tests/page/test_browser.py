@@ -1,14 +1,18 @@
 """A walk through the page in a real browser, as a person would: with a mouse, a keyboard and a telephone."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fastapi import testclient
 from small_recommender import MOVIES, N_ITEMS, N_USERS, USER_IDS, small, with_catalogue
 
 from movierec.page.page import page
 from movierec.recommend.titles import Unclear
+from movierec.serve.api import create_app
+from movierec.serve.events import Events
 
 TITLES = {
     15: "Heat", 14: "Toy Story", 19: "Toy Story 2", 2: "The Godfather", 3: "The Godfather: Part II",
@@ -335,3 +339,32 @@ def test_axe_finds_nothing(visit, view, scheme):
         tab.locator("#tiles .open").first.tap()
     found = axe.Axe().run(tab).response["violations"]
     assert [(of["id"], [node["html"] for node in of["nodes"]][:3]) for of in found] == []
+
+
+def test_where_the_service_answers_the_lists_are_the_whole_models(browser, recommender, address):
+    client = testclient.TestClient(create_app(recommender, Events()))
+    html = Path(address.removeprefix("file://")).read_text(encoding="utf-8")
+
+    def answer(route):
+        path = route.request.url.removeprefix("http://movies.test")
+        if path in ("/", "/#"):
+            return route.fulfill(body=html, content_type="text/html; charset=utf-8")
+        headers = {"content-type": "application/json"}
+        found = client.request(route.request.method, path, content=route.request.post_data, headers=headers)
+        return route.fulfill(status=found.status_code, body=found.text, content_type="application/json")
+
+    tab = browser.new_page()
+    tab.set_default_timeout(3000)
+    tab.route("http://movies.test/**", answer)
+    tab.goto("http://movies.test/")
+    tab.get_by_text("computed by the service, with the whole model").wait_for()
+    likes = [HEAT, TOY_STORY]
+    tab.evaluate("likes => { location.hash = `new=${likes.map(movie => data.movie_ids[movie])}` }", likes)
+    expected = recommender.recommend_new([int(MOVIES["MovieID"][of]) for of in likes], k=10, because=True)
+    shown = ",".join(str(MOVIES["MovieID"].tolist().index(of)) for of in expected["MovieID"])
+    movies = "[...document.querySelectorAll('#new-recommended .open')].map(of => of.dataset.movie)"
+    tab.wait_for_function(f"expected => String({movies}) === expected", arg=shown)
+    tab.select_option("#genre", "War")
+    tab.wait_for_timeout(300)
+    assert all("War" in MOVIES["Genres"][item] for item in movies_in(tab, "#new-recommended"))
+    tab.close()
