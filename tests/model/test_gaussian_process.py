@@ -29,7 +29,8 @@ from movierec.model.gaussian_process import (
     user_scorer,
 )
 from movierec.model.graph import Graph
-from movierec.model.kernels import Nodes, Powers
+from movierec.model.kernels import Nodes
+from movierec.model.stored import Powers
 from movierec.utils.linear_algebra import invert_spd_
 
 NO_POWERS = Powers(0.0, 0.0)

@@ -23,8 +23,9 @@ from movierec.model.gaussian_process import (
     user_scorer,
 )
 from movierec.model.graph import Graph
-from movierec.model.kernels import Nodes, Powers
+from movierec.model.kernels import Nodes
 from movierec.model.nearest_neighbors import LocalProcess, blocks, regressions, solve
+from movierec.model.stored import Powers
 from movierec.utils.linear_algebra import invert_spd_
 
 KERNEL, NOISE, POWERS = USER_KERNEL._replace(feature_weight=0.5), 0.7, Powers(-0.4, 0.3)

@@ -389,7 +389,7 @@ def test_the_benchmark_of_variety_starts_from_the_measured_quality(project, tmp_
     [
         (("--user", "9999"), ["no user 9999", "1 to 150"]),
         (("--like", "no such film at all"), ["'no such film at all'", "closest"]),
-        (("--user", "42", "--watched", "toy story"), ["watched", "split_strategy"]),
+        (("--user", "42", "--at", "2003-02-28"), ["a moment", "split_strategy"]),
         (("--user", "42", "--year", "nineties"), ["'nineties'", "1990-1999"]),
     ],
 )
