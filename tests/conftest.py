@@ -3,7 +3,11 @@
 import movierec  # noqa: F401  # before NumPy: it pins the code that the libraries choose by processor
 
 # isort: split
+import contextlib
+import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +17,8 @@ from browser import running
 from filelock import FileLock
 from hypothesis import settings
 from imports import ROOT
+from project import Project, stages_run
+from stage_runner import STAGES
 
 from movierec.datasets.download import Unreachable, fetch_recbole
 from movierec.interactions.graph_arrays import graph_arrays
@@ -28,7 +34,7 @@ settings.load_profile("repeatable")
 
 def pytest_collection_modifyitems(items):
     """The pipeline's tests first: they take longest, and the others run beside them."""
-    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+    items.sort(key=lambda item: item.path.name not in ("test_pipeline.py", "test_experiments.py"))
 
 
 def params_with(**changes) -> Params:
@@ -117,3 +123,19 @@ def small_data(ml_100k, tmp_path_factory):
     kept = [row for row in rows if int(row.split("\t")[0]) <= N_USERS]
     (folder / "ml-100k.inter").write_text("\n".join([header, *kept]) + "\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def project(small_data, tmp_path_factory):
+    """The project after a whole run, committed; `record` has what its stages opened and read."""
+    record = tmp_path_factory.mktemp("record")
+    recording = {"PYTHONPATH": str(ROOT / "tests/helpers/recording"), "MOVIEREC_RECORD": str(record)}
+    project = Project(tmp_path_factory.mktemp("project"), small_data, **recording)
+    assert sorted(stages_run(project.dvc("repro"))) == sorted(STAGES)
+    project.commit("run")
+    yield project
+    for file in (project.folder / ".dvc/tmp/exps/celery").glob("*.json"):
+        worker = json.loads(file.read_text())
+        if worker["returncode"] is None:  # DVC's queue left it behind
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker["pid"], signal.SIGKILL)

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,3 +69,12 @@ class Project:
         """Change some params; those of a group are a dictionary."""
         path = self.folder / "params.yaml"
         write_params(path, start=path, **values)
+
+
+def part_of(name):
+    """The path of a part of the split."""
+    return f"data/{'test' if name == 'test' else 'split'}/{name}.parquet"
+
+
+def stages_run(output):
+    return re.findall(r"Running stage '([\w-]+)'", output)
