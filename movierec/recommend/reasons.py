@@ -55,7 +55,7 @@ def _of_users(scores: Scores, profile: Profile, messages: np.ndarray, items: np.
     sent = np.zeros((scores.n_users, len(items) + 1), np.float32)  # of each user to the items, and to all on average
     asked, column = edges.by_item.entries(items)
     sent[edges.by_item.columns[asked], column] = edges.by_item.values[asked]
-    sent[:, -1] = segment_sums(edges.by_user.values, edges.by_user.indptr) / scores.n_items
+    sent[:, -1] = scores.user_sums / scores.n_items
     sent *= np.where(overlap > 0, messages / np.maximum(overlap, TINY), 0).astype(np.float32)[:, None]
     shared, _ = edges.by_item.entries(profile.items)  # edges between the user's movies and other users
     ends = np.cumsum(scores.item_degree[profile.items])

@@ -147,6 +147,11 @@ class Scores:
         return Kernel(*self.arrays["users_kernel"].tolist())
 
     @functools.cached_property
+    def user_sums(self) -> np.ndarray:
+        """The sum of each user's weights, (n_users,)."""
+        return segment_sums(self.edges.by_user.values, self.edges.by_user.indptr)
+
+    @functools.cached_property
     def _norms(self) -> np.ndarray:
         """The length of each user's scaled history, (n_users,)."""
         rows = self.edges.by_user
