@@ -16,6 +16,7 @@ from movierec.model.stored import NEIGHBORS, Edges, Kernel, Powers, Rows, Symmet
 from movierec.recommend.following import next_scores, trend_scores
 
 TINY = 1e-12
+MOST_WHOLE = 10_000  # nodes whose whole matrix is kept: 400 MB
 
 
 class Profile(NamedTuple):
@@ -54,7 +55,7 @@ class Scores:
         self.mix = tuple(arrays["mix"].tolist())  # of graph, users and items
         self.h_user, self.h_item = arrays["h_user"], arrays["h_item"]
         self.user_degree, self.item_degree = (np.diff(rows.indptr) for rows in self.edges)
-        self._all_weights: np.ndarray | None = None  # see `keep_weights`
+        self._all_weights: np.ndarray | None = None  # see `prepare`
         self.powers = {side: Powers(*arrays[f"{side}_powers"]) for side in ("users", "items") if self.has(side)}
 
     def has(self, side: str) -> bool:
@@ -102,10 +103,12 @@ class Scores:
         layer_0 = self.arrays["user_embedding"][profile.user] if profile.user >= 0 else 0
         return unit(self.sent(profile).sum(axis=0) + layer_0)
 
-    def keep_weights(self) -> None:
-        """Compute all `item_weights` once, for many requests: (n_items, n_items) numbers."""
-        if self.has("items"):
+    def prepare(self) -> None:
+        """Keep whole matrices in memory, for many requests: (n_users, n_users) and (n_items, n_items)."""
+        if self.has("items") and self.n_items <= MOST_WHOLE:
             self._all_weights = self.item_weights(np.arange(self.n_items))
+        if self.has("users") and self.n_users <= MOST_WHOLE and "users_noise" not in self.arrays:
+            self._inverse("users").unpack()
 
     def item_weights(self, items: np.ndarray) -> np.ndarray:
         """The messages of some items, (k,), to their users, about every item: (k, n_items)."""

@@ -5,8 +5,6 @@ from pathlib import Path
 from movierec.recommend.ranker import Ranker
 from movierec.utils.errors import UserError
 
-MOST_WEIGHTS = 10_000  # movies whose weights are all kept: 400 MB
-
 
 def serve(
     models: Path,
@@ -38,7 +36,6 @@ def serve(
     except ImportError:
         raise UserError("FastAPI and uvicorn are not installed: pip install 'movierec[serve]'.") from None
     ranker = Ranker.load(models, titles)
-    if len(ranker.item_ids) <= MOST_WEIGHTS:
-        ranker.by_user.keep_weights()
+    ranker.by_user.prepare()
     app = create_app(ranker, Events(events), page if page and page.exists() else None)
     uvicorn.run(app, host=host, port=port, log_level="warning")

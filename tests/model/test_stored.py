@@ -20,6 +20,8 @@ def test_a_packed_matrix_has_the_rows_and_products_of_the_whole(n, seed):
     assert packed.rows(at).tolist() == whole[at].tolist()
     assert packed.diagonal().tolist() == whole.diagonal().tolist()
     np.testing.assert_allclose(packed.product(x), whole @ x, atol=1e-4)
+    packed.unpack()
+    np.testing.assert_allclose(packed.product(x), whole @ x, atol=1e-4)
 
 
 def test_the_edges_are_the_interactions_of_training_by_user_and_by_item():

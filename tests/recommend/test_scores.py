@@ -76,6 +76,15 @@ def test_the_scores_of_a_model_that_follows_time(wait):
             np.testing.assert_allclose(scores.scores(one_of(profiles, row), trained=False), expected[row], **CLOSE)
 
 
+def test_whole_matrices_in_memory_change_nothing(kinds):
+    model, scores = kinds
+    profiles = [one_of(new_users(model.graph.n_items), 1), one_of(Profiles.without_order(model.graph.matrix), 9)]
+    before = [scores.scores(profile, trained) for profile in profiles for trained in (False, profile.user >= 0)]
+    scores.prepare()
+    after = [scores.scores(profile, trained) for profile in profiles for trained in (False, profile.user >= 0)]
+    np.testing.assert_allclose(after, before, atol=1e-5)
+
+
 def test_a_part_without_a_share_is_not_computed():
     of = small()
     for number, mix in enumerate(np.eye(3)):
