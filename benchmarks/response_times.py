@@ -21,6 +21,7 @@ import _bench
 import numpy as np
 
 from movierec.recommend.export import export
+from movierec.recommend.ranker import Ranker
 from movierec.utils.errors import UserError
 
 RUNS, RATE, SECONDS, CLIENTS = 15, 100, 30, 16
@@ -54,7 +55,7 @@ def main() -> None:
         }
     with serving() as port:
         rng = np.random.default_rng(0)
-        users = rng.integers(1, 6041, WARM_UP + RATE * SECONDS).tolist()
+        users = rng.choice(Ranker.load(models).user_ids, WARM_UP + RATE * SECONDS).tolist()
         for path in ("/recommend/{}?top=20", "/recommend/{}?top=20&because=true"):
             ask(port, [path.format(user) for user in users[:WARM_UP]])
             ms = ask(port, [path.format(user) for user in users[WARM_UP:]])
@@ -110,7 +111,7 @@ def ask(port: int, paths: Sequence[str]) -> list[float]:
         local.connection.request("GET", paths[number])
         response = local.connection.getresponse()
         body = response.read()
-        if response.status not in (200, 404):
+        if response.status != 200:
             raise UserError(f"{paths[number]}: {response.status} {body[:200].decode()}")
         return 1000 * (time.perf_counter() - due)
 

@@ -29,7 +29,7 @@ IN_TIME = _early["OPENBLAS_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] =
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
-LAZY = {"Recommender": "movierec.recommend.recommender", "Filters": "movierec.recommend.filters"}  # they need torch
+LAZY = {"Recommender": "movierec.recommend.recommender", "Filters": "movierec.recommend.filters"}  # they load slowly
 
 
 def __getattr__(name: str) -> Any:

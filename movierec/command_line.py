@@ -32,6 +32,7 @@ def main() -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command of valid arguments."""
     if args.command == "update":
+        os.environ.setdefault("DGL", "off")  # torch sums a few messages as fast, and DGL takes half a second to load
         from movierec.update import update
         from movierec.utils.params import read_params
 
@@ -39,7 +40,8 @@ def run(args: argparse.Namespace) -> None:
     elif args.command == "serve":
         from movierec.serve.server import serve
 
-        serve(args.models, args.host, args.port, titles=args.titles, events=args.events, page=PAGE)
+        kept = {"titles": args.titles, "events": args.events, "min_rating": defaults().min_rating}
+        serve(args.models, args.host, args.port, **kept, page=PAGE)
     elif args.command == "export":
         from movierec.recommend.export import export
 

@@ -91,6 +91,17 @@ def recommender():
 
 
 @pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The folders of a small model and of one that follows time."""
+    from small_recommender import small, write_small
+
+    folders = [tmp_path_factory.mktemp("models") for _ in range(2)]
+    for temporal, folder in enumerate(folders):
+        write_small(folder, small(bool(temporal)))
+    return folders
+
+
+@pytest.fixture(scope="module")
 def browser():
     """A real browser, one for a test file."""
     with running() as of:

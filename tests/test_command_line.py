@@ -10,18 +10,9 @@ import sys
 
 import pytest
 from imports import ROOT
-from small_recommender import ITEM_IDS, small, write_small
+from small_recommender import ITEM_IDS
 
 from movierec.recommend import cli
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """The folders of a model and of one that follows time."""
-    folders = [tmp_path_factory.mktemp("models") for _ in range(2)]
-    for temporal, folder in enumerate(folders):
-        write_small(folder, small(bool(temporal)))
-    return folders
 
 
 def test_the_module_runs_in_the_folder_of_a_project(models, tmp_path, monkeypatch, capsys):

@@ -63,19 +63,13 @@ def history(recommender, user_id):
     return recommender.item_ids[profile.items].tolist()
 
 
-def profiles_in(recommender):
-    """The profiles of all users, asked at the end of the data."""
-    profiles = recommender.tables.profiles or Profiles.without_order(recommender.model.graph.matrix)
-    return profiles._replace(histories=profiles.histories.asked_at(profiles.histories.times.max()))
-
-
 @pytest.mark.parametrize("movies", [None, titled(MOVIES)], ids=["ratings alone", "with movies"])
 def test_known_data_change_nothing(models, updated, movies):
     said, before = [], Recommender.load(models)
     after = updated(TRAINED, movies=movies, said=said)
     assert said[0] == "new: 0 ratings, 0 users, 0 movies"
     everyone = np.arange(N_USERS)  # as users with any history, where training knows another way to score its own
-    expected, found = (of.model.scorer(profiles_in(of))(everyone) for of in (before, after))
+    expected, found = (of.model.scorer(of.profiles)(everyone) for of in (before, after))
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
     assert len(after.recommend(k=5)) == 5 * N_USERS
     pd.testing.assert_frame_equal(before.movies, after.movies, check_dtype=False)

@@ -20,10 +20,9 @@ from movierec.data.schemas import MOVIES, RATING_TYPES, RATINGS, USERS
 from movierec.data.source import View
 from movierec.utils.arrays import replacing
 from movierec.utils.errors import UserError, printable
-from movierec.utils.movie_titles import title_and_year
+from movierec.utils.movie_titles import NO_GENRES, title_and_year
 from movierec.utils.storage import write_csv, writing_table
 
-NO_GENRES = "(no genres listed)"  # of MovieLens
 CURVE_POINTS = 200  # of a degree curve
 KEPT = "FROM judged WHERE reason IS NULL"
 TWICE = f"SEMI JOIN (SELECT user, movie {KEPT} GROUP BY user, movie HAVING count(*) > 1) USING (user, movie)"

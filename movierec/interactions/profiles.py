@@ -87,21 +87,6 @@ class Profiles(NamedTuple):
         gender = None if self.gender is None else self.gender[rows]
         return Profiles(self.matrix[rows], self.histories.of(rows), self.users[rows], gender)
 
-    def without_each(self, places: np.ndarray) -> "Profiles":
-        """One user's profile, repeated without the item at each of `places` of the history in turn.
-
-        Earlier items take the times of the ones after them, so that the last time and the wait stay what they are.
-        """
-        histories, n = self.histories, len(places)
-        some = self.of(np.zeros(n, int))
-        matrix = some.matrix.tolil()
-        matrix[np.arange(n), histories.items[places]] = 0
-        kept = np.concatenate([np.delete(np.arange(len(histories.items)), place) for place in places])
-        indptr = np.arange(n + 1) * (len(histories.items) - 1)
-        times = np.tile(histories.times[1:], n)
-        fewer = some.histories._replace(indptr=indptr, items=histories.items[kept], times=times)
-        return some._replace(matrix=matrix.tocsr(), histories=fewer)
-
 
 def profiles_at(known: dict[str, list[pd.DataFrame]], shape: tuple[int, int], params: Params) -> dict[str, Profiles]:
     """The profiles of every user by moment, at the moments that need them: others are known by the graph of train.

@@ -13,12 +13,11 @@ from movierec.interactions.gaps import N_CLASSES, N_SITUATIONS, last_situations,
 from movierec.interactions.histories import Histories
 from movierec.interactions.profiles import decayed, transitions
 from movierec.model.graph import weighted_sum
-from movierec.model.stored import UNLIKELY
+from movierec.model.stored import LEAST, UNLIKELY
 from movierec.ranking.topk import Scorer, chunks
 from movierec.utils.linear_algebra import singular_vectors
 from movierec.utils.operations import exp_, linear, log, product, sqrt, torch_threads
 
-TINY = 1e-30  # what a probability is at least, so that its logarithm is finite
 INITIAL_STD = 0.1  # of the entries of the embeddings
 INITIAL_HALF_LIFE, INITIAL_REACH = 2.0, 20  # of the transitions that initialise the embeddings
 
@@ -139,10 +138,10 @@ class NextMovie(nn.Module):
         at = torch.from_numpy(seen.users), torch.from_numpy(seen.items.astype(np.int64))
         of_seen = of_pairs[at]
         of_pairs[at] = 0
-        weight = share[user, gap] / of_pairs.sum(dim=1).clamp_(min=TINY)
+        weight = share[user, gap] / of_pairs.sum(dim=1).clamp_(min=LEAST)
         of_pairs[at] = of_seen
         mixture = torch.zeros(len(x), len(ends)).index_add_(0, user, of_pairs.mul_(weight.unsqueeze(1)))
-        return log(mixture.clamp_(min=TINY))
+        return log(mixture.clamp_(min=LEAST))
 
     def unit_ends(self) -> Tensor:
         """The embeddings o with unit length: (n_items, dim)."""

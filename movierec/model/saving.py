@@ -16,7 +16,7 @@ from movierec.model.graph import Graph
 from movierec.model.model import Model
 from movierec.model.nearest_neighbors import LocalProcess
 from movierec.model.next_movie import NextMovie
-from movierec.model.stored import FORMAT, VECTORS, Kernel, Powers, check_model
+from movierec.model.stored import FORMAT, VECTORS, Kernel, Powers, Symmetric, check_model
 from movierec.model.trend import Trend
 
 
@@ -86,7 +86,7 @@ def _process(arrays: dict[str, Any], side: str) -> Process | LocalProcess | None
         return None
     kernel, powers = Kernel(*arrays[f"{side}_kernel"].tolist()), Powers(*arrays[f"{side}_powers"].tolist())
     if f"{side}_noise" not in arrays:
-        return Process(symmetric(arrays[f"{side}_inverse"]), powers, kernel)
+        return Process(torch.from_numpy(Symmetric(arrays[f"{side}_inverse"]).whole()), powers, kernel)
     csr, n = tuple(arrays[f"{side}_weights.{part}"] for part in CSR), len(arrays[f"{side[:-1]}_ids"])
     return LocalProcess(sp.csr_matrix(csr, shape=(n, n)), powers, kernel, float(arrays[f"{side}_noise"]))
 
@@ -94,14 +94,3 @@ def _process(arrays: dict[str, Any], side: str) -> Process | LocalProcess | None
 def lower_triangle(matrix: Tensor) -> np.ndarray:
     """The lower triangle of a symmetric matrix, row by row, diagonal included: (n (n + 1) / 2,)."""
     return np.concatenate([row[: i + 1] for i, row in enumerate(matrix.numpy())])
-
-
-def symmetric(triangle: np.ndarray) -> Tensor:
-    """The reverse of `lower_triangle`."""
-    n = int((2 * len(triangle)) ** 0.5)
-    matrix = np.empty((n, n), np.float32)
-    begin = 0
-    for i in range(n):
-        matrix[i, : i + 1] = matrix[: i + 1, i] = triangle[begin : begin + i + 1]
-        begin += i + 1
-    return torch.from_numpy(matrix)

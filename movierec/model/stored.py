@@ -12,6 +12,7 @@ from movierec.utils.errors import UserError, printable
 
 FORMAT = 2  # rises when older code could not read what newer code writes
 NEIGHBORS = 200  # of a node, in a Gaussian process over many: see `nearest_neighbors`
+LEAST = 1e-30  # what a probability of an item is at least, so that its logarithm is finite
 UNLIKELY = 0.03  # a gap as improbable as this, beside the most probable one, is left out: see `next_movie`
 VECTORS = ("h_user", "h_item", "user_embedding", "item_messages")
 SCHEMA = {name: f"float32 n_{'users' if 'user' in name else 'items'} dim" for name in VECTORS}
@@ -102,7 +103,7 @@ class Symmetric:
     def __init__(self, triangle: np.ndarray):
         self.triangle, self.n = triangle, int((2 * len(triangle)) ** 0.5)
         self.starts = np.arange(self.n) * np.arange(1, self.n + 1) // 2  # of the rows
-        self.whole: np.ndarray | None = None  # see `unpack`
+        self._unpacked: np.ndarray | None = None
 
     def diagonal(self) -> np.ndarray:
         """The diagonal, (n,)."""
@@ -116,14 +117,18 @@ class Symmetric:
             row[i + 1 :] = self.triangle[self.starts[i + 1 :] + i]
         return out
 
+    def whole(self) -> np.ndarray:
+        """All rows: (n, n)."""
+        return self.rows(np.arange(self.n))
+
     def unpack(self) -> None:
         """Keep the whole matrix, for many products: twice the memory, and a third of the time of each."""
-        self.whole = self.rows(np.arange(self.n))
+        self._unpacked = self.whole()
 
     def product(self, x: np.ndarray) -> np.ndarray:
         """The product with a vector: (n,) float32 to (n,) float32."""
-        if self.whole is not None:
-            return self.whole @ x
+        if self._unpacked is not None:
+            return self._unpacked @ x
         out = np.zeros(self.n, np.float32)
         for i, start in enumerate(self.starts.tolist()):
             row = self.triangle[start : start + i]

@@ -41,6 +41,7 @@ class Defaults(NamedTuple):
     not_genres: str = "none"
     only_years: str = "any"
     diversity: float = 0.0
+    min_rating: float = 3.0  # of a liked movie, in `serve`
 
 
 def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace:
@@ -59,14 +60,15 @@ def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace
     model = argparse.ArgumentParser(add_help=False)
     what = f"of the trained model, or a file of `export` (default: {MODELS})"
     model.add_argument("--models", "--model", type=Path, default=MODELS, metavar="FOLDER", help=what)
-    model.add_argument("--titles", type=Path, metavar="FILE", help="movies.dat or movies.csv, where it has no titles")
+    named = argparse.ArgumentParser(add_help=False, parents=[model])
+    named.add_argument("--titles", type=Path, metavar="FILE", help="movies.dat or movies.csv, where it has no titles")
     movies = _movie_options()
-    recommend = command("recommend", "recommendations for users of the data set, or for a new user", movies, model)
+    recommend = command("recommend", "recommendations for users of the data set, or for a new user", movies, named)
     _user_options(recommend)
-    like = command("like", "recommendations for a new user, from movies that they like", movies, model)
+    like = command("like", "recommendations for a new user, from movies that they like", movies, named)
     like.add_argument("like", nargs="+", metavar="MOVIE", help="a title or ID")
     _taste_options(like)
-    similar = command("similar", "similar movies", movies, model)
+    similar = command("similar", "similar movies", movies, named)
     similar.add_argument("similar", metavar="MOVIE", help="a title or ID")
     command("page", "the page with everyone's recommendations, in a browser")
     command("info", "the trained model: data, training, parts", model)
@@ -77,7 +79,7 @@ def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace
     export = command("export", "the trained model as one file, for use without the project", model)
     export.add_argument("to", type=Path, metavar="FILE", help="to write, such as model.npz")
     export.add_argument("--public", action="store_true", help="without users, ratings and titles, to pass it on")
-    serve = command("serve", "recommendations over HTTP, with the page", model)
+    serve = command("serve", "recommendations over HTTP, with the page", named)
     serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
     serve.add_argument("--port", type=int, default=8000, help="default: 8000")
     kept = "keeps what users watch, for the next start and for `update`; else it is forgotten at the end"

@@ -27,10 +27,9 @@ def read_files(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         is_of = {name: name.startswith(CATALOGUE_PREFIX) for name in arrays}
         model = {name: of for name, of in arrays.items() if not is_of[name]}
         catalogue = {name.removeprefix(CATALOGUE_PREFIX): of for name, of in arrays.items() if is_of[name]}
-        check_model(model, str(place))
-        return model, catalogue
-    model, catalogue = read_arrays(place / MODEL), read_arrays(place / CATALOGUE)
-    check_model(model, str(place / MODEL))
+    else:
+        model, catalogue = read_arrays(place / MODEL), read_arrays(place / CATALOGUE)
+    check_model(model, str(place if place.is_file() else place / MODEL))
     return model, catalogue
 
 

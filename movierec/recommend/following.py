@@ -11,9 +11,7 @@ import numpy as np
 
 from movierec.interactions.gaps import last_situations, possible_gaps
 from movierec.interactions.histories import NEGLIGIBLE, Histories, decay
-from movierec.model.stored import UNLIKELY
-
-TINY = 1e-30  # what a probability is at least, so that its logarithm is finite
+from movierec.model.stored import LEAST, UNLIKELY
 
 
 def next_scores(arrays: Mapping[str, Any], history: Histories) -> np.ndarray:
@@ -25,12 +23,12 @@ def next_scores(arrays: Mapping[str, Any], history: Histories) -> np.ndarray:
     gaps = np.flatnonzero(share >= UNLIKELY)
     x = x + following["gap"][gaps]  # (n_gaps, dim)
     u = x + _linear(_gelu(_linear(_norm(x), following, "up")), following, "down")
-    logits = _unit(u) / float(following["temperature"]) @ _unit(following["end"]).T + following["bias"]
+    logits = unit(u) / float(following["temperature"]) @ unit(following["end"]).T + following["bias"]
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))  # (n_gaps, n_items)
     unseen = odds.copy()
     unseen[:, history.items] = 0
-    weight = share[gaps] / np.maximum(unseen.sum(axis=1), TINY)
-    return np.log(np.maximum(weight @ odds, TINY))
+    weight = share[gaps] / np.maximum(unseen.sum(axis=1), LEAST)
+    return np.log(np.maximum(weight @ odds, LEAST))
 
 
 def trend_scores(arrays: Mapping[str, Any], history: Histories) -> np.ndarray:
@@ -68,5 +66,6 @@ def _gelu(x: np.ndarray) -> np.ndarray:
     return x * (1 + error_function.reshape(x.shape)) / 2
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., dim) with length 1; zeros stay."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from movierec.recommend.lookup import plain_id
 from movierec.recommend.ranker import Movies, Ranker
+from movierec.utils.errors import FORMULA
 
 WIDTH = 100  # where the output is not a terminal
 Record = dict[str, Any]
-FORMULA = r"^[=+\-@\t\r]"  # how a title begins that a spreadsheet takes for a formula
 CSV_COLUMNS = ("rank", "movie_id", "title", "year", "genres", "score")
 
 

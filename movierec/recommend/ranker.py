@@ -11,10 +11,11 @@ import numpy as np
 from movierec.interactions.histories import Histories
 from movierec.recommend.files import FILES, check_match, read_files
 from movierec.recommend.filters import Filters
+from movierec.recommend.following import unit
 from movierec.recommend.lookup import Id, indices, is_text, plain_id, typed
 from movierec.recommend.reasons import Reasons, reasons
 from movierec.recommend.reranking import POOL, diversify
-from movierec.recommend.scores import Profile, Scores, unit
+from movierec.recommend.scores import Profile, Scores
 from movierec.recommend.stored_catalogue import StoredCatalogue
 from movierec.recommend.titles import Titles, normalise
 from movierec.utils.errors import UserError
@@ -235,13 +236,12 @@ class Ranker:
         scores = scores.astype(np.float32)
         scores[seen] = -np.inf
         scores[~asked.filters.allowed(self.catalogue.genres, self.catalogue.years)] = -np.inf
-        items = np.argsort(-scores, kind="stable")[: asked.k * (POOL if asked.diversity else 1)]
-        if asked.diversity:
-            width = POOL * asked.k
-            items = np.where(scores[items] > -np.inf, items, -1)
-            items = np.append(items, np.full(width - len(items), -1))
-            found = np.where(items >= 0, scores[items], -np.inf).astype(np.float32)
-            items = diversify(items[None], found[None], self.arrays["h_item"], asked.diversity)[0][0]
-        items = items[items >= 0]
+        items = np.argsort(-scores, kind="stable")
         items = items[scores[items] > -np.inf]
+        if asked.diversity:
+            candidates = np.full((1, POOL * asked.k), -1)
+            candidates[0, : len(items)] = items[: POOL * asked.k]
+            found = np.where(candidates >= 0, scores[candidates], -np.inf)
+            (items,), _ = diversify(candidates, found, self.arrays["h_item"], asked.diversity)
+        items = items[items >= 0][: asked.k]
         return Movies(items, scores[items])

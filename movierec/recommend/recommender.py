@@ -18,7 +18,7 @@ from movierec.utils.group import ALONE, Group
 
 if TYPE_CHECKING:  # torch loads slowly
     from movierec.model.model import Model
-    from movierec.recommend.everyone import Everyone
+    from movierec.ranking.topk import Scorer
 
 FEW = 16  # users, up to which loading torch takes longer than scoring one after the other
 NO_FILTERS = Filters()
@@ -55,7 +55,9 @@ class Recommender(Ranker):
     @functools.cached_property
     def model(self) -> "Model":
         """The model in torch, which scores many users at once."""
-        return self._everyone.model
+        from movierec.model.saving import unpack
+
+        return unpack(dict(self.arrays), self._source).model
 
     def recommend(
         self,
@@ -93,7 +95,9 @@ class Recommender(Ranker):
         if because or watched or at is not None or len(users) <= FEW:
             found = [self.for_user(self.user_ids[user], asked, watched=watched, at=at) for user in users]
         else:
-            items, scores = self._everyone.ranked(users, asked, group)
+            from movierec.recommend.everyone import ranked
+
+            items, scores = ranked(self, self._scorer, self.rated, users, asked=asked, group=group)
             self.check_finite(scores)
             found = [Movies(of[of >= 0], its[of >= 0]) for of, its in zip(items, scores, strict=True)]
         table = self._table(*found)
@@ -146,11 +150,9 @@ class Recommender(Ranker):
         return Catalogue.of_stored(self.catalogue)
 
     @functools.cached_property
-    def _everyone(self) -> "Everyone":
-        from movierec.model.saving import unpack
-        from movierec.recommend.everyone import Everyone
-
-        return Everyone(unpack(dict(self.arrays), self._source), self.tables)
+    def _scorer(self) -> "Scorer":
+        """The scores of users as they are known."""
+        return self.model.scorer(None if self.as_trained else self.profiles)
 
     def _table(self, *lists: Movies) -> pd.DataFrame:
         """Lists of movies, one after the other, as one table."""

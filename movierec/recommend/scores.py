@@ -13,7 +13,7 @@ import numpy as np
 from movierec.interactions.gaps import is_away
 from movierec.interactions.histories import Histories
 from movierec.model.stored import NEIGHBORS, Edges, Kernel, Powers, Rows, Symmetric, segment_sums
-from movierec.recommend.following import next_scores, trend_scores
+from movierec.recommend.following import next_scores, trend_scores, unit
 
 TINY = 1e-12
 MOST_WHOLE = 10_000  # nodes whose whole matrix is kept: 400 MB
@@ -29,7 +29,10 @@ class Profile(NamedTuple):
     gender: np.ndarray | None = None  # (2,) female and male; None: as in training
 
     def without(self, place: int) -> "Profile":
-        """Without the item at a place of the history; see `Profiles.without_each`."""
+        """Without the item at a place of the history.
+
+        Earlier items take the times of the ones after them, so that the last time and the wait stay what they are.
+        """
         past, kept = self.histories, self.items != self.histories.items[place]
         fewer = past._replace(indptr=past.indptr - [0, 1], items=np.delete(past.items, place), times=past.times[1:])
         return self._replace(items=self.items[kept], weight=self.weight[kept], histories=fewer)
@@ -198,11 +201,6 @@ class Scores:
 
     def _local(self, side: str) -> Rows:
         return Rows(*(self.arrays[f"{side}_weights.{name}"] for name in ("indptr", "indices", "data")))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., dim) with length 1; zeros stay."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), TINY)
 
 
 def deviation(scores: np.ndarray) -> float:

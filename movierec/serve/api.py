@@ -75,7 +75,7 @@ class Event(BaseModel):
 
     user_id: Name = Field(description="of the data, or a new one", examples=[42])
     movie: Name = Field(description="a title or MovieID", examples=["Heat (1995)"])
-    rating: Annotated[float, Number] = Field(5, ge=0, le=1e6, description="in stars; from 4 on, the movie is liked")
+    rating: Annotated[float, Number] = Field(5, ge=0, le=1e6, description="in stars; liked from min_rating on")
     timestamp: Seconds | None = Field(None, description="seconds since 1970; now by default")
 
 

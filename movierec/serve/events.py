@@ -10,7 +10,6 @@ from movierec.recommend.lookup import Id
 from movierec.utils.errors import UserError, cannot_write
 
 FILE, COLUMNS = "interactions.csv", ("user", "item", "rating", "timestamp")
-LIKED = 4.0  # least rating of a liked movie
 
 
 class Since(NamedTuple):
@@ -26,8 +25,13 @@ class Events:
     With a folder they are kept in a file, which `movierec update` takes into a model.
     """
 
-    def __init__(self, folder: Path | None = None):
-        """Read what the folder has; a UserError if it cannot be read."""
+    def __init__(self, folder: Path | None = None, min_rating: float = 3.0):
+        """Read what the folder has, if it is there; a movie with `min_rating` or more is liked.
+
+        Raises:
+            UserError: the folder's file cannot be read or written.
+        """
+        self.min_rating = min_rating
         self._ratings: dict[Id, dict[Id, float]] = {}
         self._path, self._lock = folder and folder / FILE, threading.Lock()
         if self._path is None:
@@ -53,7 +57,7 @@ class Events:
         ratings = self._ratings.get(user_id)
         if ratings is None:
             return None
-        liked = {movie_id: rating >= LIKED for movie_id, rating in dict(ratings).items()}
+        liked = {movie_id: rating >= self.min_rating for movie_id, rating in dict(ratings).items()}
         return Since([of for of in liked if liked[of]], [of for of in liked if not liked[of]])
 
     def _set(self, user_id: Id, movie_id: Id, rating: float) -> None:

@@ -13,6 +13,7 @@ def serve(
     *,
     titles: Path | None = None,
     events: Path | None = None,
+    min_rating: float = 3.0,
     page: Path | None = None,
 ) -> None:
     """Serve recommendations until the process is stopped.
@@ -23,6 +24,7 @@ def serve(
         port: TCP.
         titles: for a model without them.
         page: an HTML file for `/`.
+        min_rating: of an event, from which its movie is liked.
         events: a folder for what users watch; None: it is forgotten at the end.
 
     Raises:
@@ -37,5 +39,5 @@ def serve(
         raise UserError("FastAPI and uvicorn are not installed: pip install 'movierec[serve]'.") from None
     ranker = Ranker.load(models, titles)
     ranker.by_user.prepare()
-    app = create_app(ranker, Events(events), page if page and page.exists() else None)
+    app = create_app(ranker, Events(events, min_rating), page if page and page.exists() else None)
     uvicorn.run(app, host=host, port=port, log_level="warning")

@@ -11,6 +11,7 @@ from pathlib import Path
 UNPRINTABLE = (
     "\x1b\\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
+FORMULA = r"^[=+\-@\t\r]"  # how a cell begins that a spreadsheet takes for a formula
 LINE_ENDS = "[\t-\r\x85\u2028\u2029]+"  # and tabs: blanks in a title
 
 

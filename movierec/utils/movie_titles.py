@@ -1,4 +1,4 @@
-"""Titles of movies as data sets write them."""
+"""Titles and genres of movies as data sets write them."""
 
 import re
 
@@ -6,6 +6,7 @@ TITLE_YEAR = re.compile(r"(.*?)\s*\(([0-9]{4})(?:[-–][0-9]{0,4})?\)\s*(?:\([^(
 ARTICLES = "The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Den|Det"
 ARTICLE_LAST = re.compile(rf"(^|(?<=\()(?:a\.?k\.?a\.? )?)([^()]*), ({ARTICLES})(?=\)|\s*\(|$)")
 ARTICLE_WITHOUT_BLANK = "L'"
+NO_GENRES = "(no genres listed)"  # of MovieLens
 YEARS = range(1850, 2151)
 
 

@@ -12,10 +12,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from movierec.utils.arrays import read, read_arrays, replacing
-from movierec.utils.errors import UserError, cannot_write
+from movierec.utils.errors import FORMULA, UserError, cannot_write
 
 CHECKSUMS: dict[str, Any] = {"write_page_checksum": True}  # of the pages of Parquet files
-FORMULA = r"^[=+\-@\t\r]"  # how a cell begins that a spreadsheet takes for a formula
 PLAIN_NUMBER = r"^[+-]?[0-9.|]+(?:e[+-]?[0-9]+)?$"  # or a row of them
 Rankings = dict[str, dict[str, np.ndarray]]  # by model and moment (see `ranking.topk.MOMENTS`): (n_users, depth)
 

@@ -24,6 +24,11 @@ def with_times(*lists):
     return Histories.from_interactions(len(lists), table)
 
 
+def lists_of(histories):
+    """The items of each user."""
+    return [histories.of(np.array([user])).items.tolist() for user in range(histories.n_users)]
+
+
 def random_lists(n_users=20, seed=0):
     """Distinct items of each user, 2 or more."""
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from small_histories import histories_of, with_times
+from small_histories import histories_of, lists_of, with_times
 
 from movierec.interactions.histories import Histories, decay
 
@@ -11,10 +11,6 @@ def frame(*pairs):
     """A row for each pair; its time is a hundred times the item."""
     table = pd.DataFrame(pairs, columns=["user", "item"])
     return table.assign(timestamp=100 * table["item"])
-
-
-def lists_of(histories):
-    return [histories.of(np.array([user])).items.tolist() for user in range(histories.n_users)]
 
 
 def test_a_later_part_comes_after_an_earlier_one():

@@ -7,23 +7,13 @@ import scipy.sparse as sp
 from conftest import params_with
 from hypothesis import given
 from hypothesis import strategies as st
-from small_histories import histories_of
+from small_histories import histories_of, lists_of
 
 from movierec.interactions.histories import NEGLIGIBLE, Histories
 from movierec.interactions.profiles import Profiles, decayed, last_items, profiles_at, recent_popularity, transitions
 
 SHORT_LISTS = st.permutations(range(7)).flatmap(lambda items: st.integers(0, 7).map(lambda n: items[:n]))
 LISTS = st.lists(SHORT_LISTS, min_size=1, max_size=5)
-
-
-def frame(*pairs):
-    """A row for each pair; its time is a hundred times the item."""
-    table = pd.DataFrame(pairs, columns=["user", "item"])
-    return table.assign(timestamp=100 * table["item"])
-
-
-def lists_of(histories):
-    return [histories.of(np.array([user])).items.tolist() for user in range(histories.n_users)]
 
 
 def test_a_users_history_decays_by_half_life():
@@ -140,19 +130,3 @@ def test_profiles_of_some_rows_are_in_the_order_of_these_rows():
     assert lists_of(profiles.histories) == [[0], [1, 2]]
     assert profiles.users.tolist() == [-1, 7] and profiles.gender.tolist() == [[0, 0], [1, 0]]
     assert Profiles.without_order(matrix).of(np.array([1])).gender is None
-
-
-@pytest.mark.parametrize("places", [[2, 0], [1], [0, 1, 2]])
-def test_a_profile_is_repeated_without_each_of_some_items(places):
-    train = rated((0, 9, 3), (1, 2, 2), (1, 1, 4), (1, 0, 3))
-    profile = Profiles.from_interactions(2, 10, [train], rating_power=1.0).of(np.array([1]))
-    items = profile.histories.items.tolist()
-    without = profile.without_each(np.array(places))
-    assert without.users.tolist() == [1] * len(places)
-    assert lists_of(without.histories) == [items[:place] + items[place + 1 :] for place in places]
-    times = profile.histories.times.tolist()
-    assert without.histories.times.tolist() == times[1:] * len(places), "the last time stays"
-    for row, place in enumerate(places):
-        expected = profile.matrix.toarray()[0]
-        expected[items[place]] = 0
-        assert without.matrix[row].toarray()[0].tolist() == expected.tolist()

@@ -10,7 +10,8 @@ from small_model import SMALL, fit_in_time, fit_small
 
 import movierec
 from movierec.interactions.profiles import Profiles
-from movierec.model.saving import FORMAT, lower_triangle, pack, symmetric, unpack
+from movierec.model.saving import FORMAT, lower_triangle, pack, unpack
+from movierec.model.stored import Symmetric
 from movierec.utils.arrays import read_arrays, write_arrays
 from movierec.utils.errors import UserError
 
@@ -119,4 +120,4 @@ def test_a_symmetric_matrix_is_stored_as_its_lower_triangle(n):
     matrix = square + square.T
     triangle = lower_triangle(matrix)
     assert triangle.shape == (n * (n + 1) // 2,) and triangle.tolist() == matrix.numpy()[np.tril_indices(n)].tolist()
-    assert torch.equal(symmetric(triangle), matrix)
+    assert Symmetric(triangle).whole().tolist() == matrix.tolist()

@@ -19,15 +19,6 @@ from movierec.utils.params import only
 USED = ("top_k", "only_genres", "not_genres", "only_years", "diversity")  # params that are the options' defaults
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """The folders of a model and of one that follows time."""
-    folders = [tmp_path_factory.mktemp("models") for _ in range(2)]
-    for temporal, folder in enumerate(folders):
-        write_small(folder, small(bool(temporal)))
-    return folders
-
-
 @pytest.fixture
 def run(models, monkeypatch, capsys):
     """A runner of the command line, with some of the params changed; the text that it prints."""
@@ -249,7 +240,7 @@ def test_a_missing_model_is_an_error(monkeypatch, tmp_path):
 
 def test_the_moment_of_asking(run, records):
     recommender, user_id = small(True).recommender, int(USER_IDS[3])
-    last = int(recommender.tables.profiles.histories.of(np.array([3])).last_times[0])
+    last = int(recommender.profiles.histories.of(np.array([3])).last_times[0])
     for moment, at in (("2033-05-18T03:33:20", 2 * 10**9), ("2033-05-18T05:33:20+02:00", 2 * 10**9)):
         (found,) = records("--user", str(user_id), "--at", moment, temporal=True)
         expected = recommender.recommend(user_id, 4, at=at)

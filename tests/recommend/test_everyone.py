@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_recommender import N_USERS, USER_IDS, small
 
-from movierec.recommend.everyone import Everyone
+from movierec.recommend.everyone import ranked
 from movierec.recommend.filters import Filters
 from movierec.recommend.ranker import Asked
 from movierec.utils.errors import UserError
@@ -16,8 +16,9 @@ from movierec.utils.group import ALONE
 def test_many_users_get_what_each_gets_alone(temporal, asked):
     of = small(temporal)
     users = np.array([31, 2, 17])
-    items, scores = Everyone(of.stored, of.catalogue).ranked(users, asked, ALONE)
     ranker = of.recommender
+    scorer = of.stored.model.scorer(ranker.profiles if temporal else None)
+    items, scores = ranked(ranker, scorer, ranker.rated, users, asked=asked, group=ALONE)
     for row, user in enumerate(users):
         alone = ranker.for_user(USER_IDS[user], asked)
         assert items[row][items[row] >= 0].tolist() == alone.items.tolist()
@@ -26,6 +27,6 @@ def test_many_users_get_what_each_gets_alone(temporal, asked):
 
 
 def test_what_is_asked_for_is_checked():
-    of = small()
+    of = small().recommender
     with pytest.raises(UserError, match="0 recommendations are asked for"):
-        Everyone(of.stored, of.catalogue).ranked(np.arange(N_USERS), Asked(0), ALONE)
+        ranked(of, of.model.scorer(), of.rated, np.arange(N_USERS), asked=Asked(0), group=ALONE)

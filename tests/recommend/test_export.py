@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
-from small_recommender import ITEM_IDS, N_ITEMS, USER_IDS, movie_ids, small, write_small
+from small_model import fit_small
+from small_recommender import ITEM_IDS, N_ITEMS, PARAMS, USER_IDS, movie_ids, small, write_small
 
-from movierec.recommend.export import KEPT, export, with_titles
+from movierec.interactions.graph_arrays import graph_arrays
+from movierec.model.saving import pack
+from movierec.recommend.export import KEPT, export, public_model, with_titles
 from movierec.recommend.ranker import Asked, Ranker
+from movierec.recommend.scores import Scores
+from movierec.update import update
 from movierec.utils.arrays import read_arrays, write_arrays
 from movierec.utils.errors import UserError
 
@@ -114,3 +119,33 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path):
         write_arrays(tmp_path / "two.npz", **arrays | {name: wrong})
         with pytest.raises(UserError, match=r"two\.npz is damaged"):
             Ranker.load(tmp_path / "two.npz")
+
+
+@pytest.mark.parametrize("temporal", [False, True])
+def test_an_updated_model_has_a_public_one_too(tmp_path, temporal):
+    write_small(tmp_path / "models", small(temporal))
+    (tmp_path / "day").mkdir()
+    (tmp_path / "day/interactions.csv").write_text(f"user,item,rating,timestamp\n7,{ITEM_IDS[3]},5,2000000000\n")
+    update([tmp_path / "day"], PARAMS, tmp_path / "models", tmp_path / "updated", say=lambda line: None)
+    export(tmp_path / "updated", tmp_path / "one.npz", public=True)
+    assert len(Ranker.load(tmp_path / "one.npz").for_new(movie_ids(3, 8)).items) == 20
+
+
+def test_of_a_process_over_many_movies_all_weights_are_kept(checkerboard):
+    train, valid = checkerboard
+    model = fit_small(train, valid, user_process="none", item_process="local").model._replace(mix=(0.4, 0.0, 0.6))
+    arrays = graph_arrays(train, model.graph.user_gender, model.graph.item_genres)
+    whole = pack(model, arrays, np.arange(train.shape[0]), np.arange(train.shape[1]), params={})
+    items = np.arange(train.shape[1])
+    expected, found = (Scores(of).item_weights(items) for of in (whole, public_model(whole)))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_titles_belong_to_ids_that_are_text(tmp_path):
+    of = small()
+    names = np.array([f"m{item:03}" for item in ITEM_IDS], object)
+    write_small(tmp_path, of._replace(catalogue=of.catalogue._replace(item_names=names)))
+    export(tmp_path, tmp_path / "one.npz", public=True)
+    (tmp_path / "movies.dat").write_text(f"{names[3]}::Heat (1995)::Action\n{ITEM_IDS[4]}::Other (1995)::Action\n")
+    ranker = Ranker.load(tmp_path / "one.npz", tmp_path / "movies.dat")
+    assert ranker.title_of(names[3]) == "Heat (1995)" and ranker.title_of(names[4]) == f"movie {names[4]}"

@@ -38,14 +38,6 @@ def temporal():
     return small(temporal=True).recommender
 
 
-def profiles_in(recommender):
-    """The profiles of all users, asked at the end of the data."""
-    profiles = small(recommender.follows_time).catalogue.profiles
-    if profiles is None:
-        return Profiles.without_order(recommender.model.graph.matrix)
-    return profiles._replace(histories=profiles.histories.asked_at(profiles.histories.times.max()))
-
-
 def scores_of(table):
     """The score of each item, NaN where it is not in the table: (n_items,)."""
     scores = np.full(N_ITEMS, np.nan)
@@ -72,7 +64,7 @@ def test_users_come_in_the_order_asked_and_once(recommender):
 
 
 def test_the_scores_are_those_of_the_model(recommender, temporal):
-    for of, profiles in ((recommender, None), (temporal, profiles_in(temporal).of(np.array([4])))):
+    for of, profiles in ((recommender, None), (temporal, temporal.profiles.of(np.array([4])))):
         row = np.array([4 if profiles is None else 0])
         expected = of.model.scorer(profiles)(row)[0].numpy()
         expected[of.rated[4].indices] = np.nan
@@ -94,7 +86,7 @@ def test_a_user_who_has_rated_nearly_everything_gets_what_is_left():
 def test_a_new_user_with_the_history_of_a_known_one_gets_their_scores(recommender):
     """But for layer 0, which a new user does not have."""
     layer_0 = torch.zeros_like(recommender.model.user_embedding)
-    model, known = recommender.model._replace(user_embedding=layer_0), profiles_in(recommender)
+    model, known = recommender.model._replace(user_embedding=layer_0), recommender.profiles
     one = known.of(np.array([6]))
     new = one._replace(users=np.array([-1]), gender=model.graph.user_gender[[6]])
     old_scores, new_scores = model.scorer(known)(np.array([6])), model.scorer(new)(np.array([0]))
@@ -106,7 +98,7 @@ def test_the_scores_of_a_new_user_are_those_of_the_model(recommender, gender):
     liked, disliked = [8, 3], [5]
     row = np.zeros((1, N_ITEMS), np.float32)
     row[0, liked], row[0, disliked] = 1, DISLIKE
-    histories = Histories.of_one(np.array(liked), profiles_in(recommender).histories.times.max())
+    histories = Histories.of_one(np.array(liked), recommender.profiles.histories.times.max())
     features = np.array([[gender == "F", gender == "M"]], np.int8)
     profiles = Profiles(sp.csr_matrix(row), histories, np.array([-1]), features)
     expected = recommender.model.scorer(profiles)(np.array([0]))[0].numpy()
@@ -201,12 +193,12 @@ def test_diversity_costs_relevance(recommender):
 
 
 def test_watched_movies_continue_the_history_and_are_seen(temporal):
-    user_id, old = int(USER_IDS[5]), profiles_in(temporal).of(np.array([5]))
+    user_id, old = int(USER_IDS[5]), temporal.profiles.of(np.array([5]))
     before = old.histories.items
     new = int(np.setdiff1d(np.arange(N_ITEMS), temporal.rated[5].indices)[0])
     watched = [before[0], new]  # a movie that was watched before counts at its last place
     items = np.array([*before[1:], *watched], np.int32)
-    now = profiles_in(temporal).histories.times.max()  # the end of the data
+    now = temporal.profiles.histories.times.max()  # the end of the data
     times = np.append(old.histories.times[1:], [now, now])
     histories = Histories(np.array([0, len(items)]), items, times)
     matrix = old.matrix.toarray()
@@ -245,7 +237,7 @@ def test_watched_movies_are_those_of_every_user_asked_for(temporal):
 
 
 def test_the_last_watched_movies_are_the_end_of_the_history(temporal):
-    history = profiles_in(temporal).histories.of(np.array([5])).items
+    history = temporal.profiles.histories.of(np.array([5])).items
     assert temporal.last_watched(int(USER_IDS[5]), 2)["MovieID"].tolist() == movie_ids(history[-1], history[-2])
 
 

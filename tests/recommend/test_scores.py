@@ -10,8 +10,9 @@ from movierec.interactions.graph_arrays import graph_arrays
 from movierec.interactions.histories import Histories
 from movierec.interactions.profiles import Profiles
 from movierec.model.saving import pack
+from movierec.recommend.following import unit
 from movierec.recommend.ranker import DISLIKE
-from movierec.recommend.scores import Scores, deviation, unit
+from movierec.recommend.scores import Profile, Scores, deviation
 
 CLOSE = {"atol": 2e-4, "rtol": 1e-3}
 KINDS = ["dense", "local", "none"]
@@ -94,6 +95,18 @@ def test_a_part_without_a_share_is_not_computed():
         parts = scores.parts(profile, trained=True)
         assert [part is not None for part in parts[:3]] == [number == 0, number == 1, number == 2]
         np.testing.assert_allclose(scores.scores(profile, True), model.scorer()(np.array([5]))[0].numpy(), **CLOSE)
+
+
+def test_a_profile_without_one_of_its_movies_keeps_the_last_time():
+    histories = Histories(np.array([0, 3]), np.array([7, 2, 5], np.int32), np.array([10, 20, 30]))
+    profile = Profile(np.array([7, 2, 5, 9]), np.array([1, 2, 3, DISLIKE], np.float32), histories.asked_at(50))
+    for place, (items, weight) in enumerate(
+        (([2, 5, 9], [2, 3, -0.25]), ([7, 5, 9], [1, 3, -0.25]), ([7, 2, 9], [1, 2, -0.25]))
+    ):
+        fewer = profile.without(place)
+        assert fewer.items.tolist() == items and fewer.weight.tolist() == weight
+        assert fewer.histories.items.tolist() == items[:2] and fewer.histories.times.tolist() == [20, 30]
+        assert fewer.histories.indptr.tolist() == [0, 2] and fewer.histories.waits.tolist() == [20]
 
 
 def test_unit_vectors_and_deviations_of_nothing():

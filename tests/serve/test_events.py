@@ -3,13 +3,16 @@
 import threading
 
 import pytest
+from small_recommender import ITEM_IDS, PARAMS, USER_IDS, small, write_small
 
+from movierec.recommend.ranker import Ranker
 from movierec.serve.events import Events, Since
+from movierec.update import update
 from movierec.utils.errors import UserError
 
 
 def test_the_last_rating_of_a_movie_counts_and_sets_its_place():
-    events = Events()
+    events = Events(min_rating=4)
     for movie, rating in ((1, 5), (2, 2), (3, 4), (1, 4.5), (3, 3.5)):
         events.add("ann", movie, rating)
     events.add("bob", 2, 5)
@@ -24,8 +27,9 @@ def test_a_folder_keeps_them_for_the_next_start(tmp_path):
     events.add("8", "260", 4.5)
     text = (tmp_path / "new/interactions.csv").read_text()
     assert text.startswith('user,item,rating,timestamp\n7,260,5,100\n7,"1,2",3,200\n8,260,4.5,')
+    assert Events(tmp_path / "new", min_rating=4).since("7") == Since(["260"], ["1,2"])
     again = Events(tmp_path / "new")
-    assert again.since("7") == Since(["260"], ["1,2"]) and again.since("8") == Since(["260"], [])
+    assert again.since("7") == Since(["260", "1,2"], []) and again.since("8") == Since(["260"], [])
     assert (tmp_path / "new/interactions.csv").read_text() == text
 
 
@@ -62,3 +66,14 @@ def test_events_of_several_threads_are_all_kept(tmp_path):
         of.join()
     assert all(len(events.since(n).liked) == 50 for n in range(4))
     assert len((tmp_path / "interactions.csv").read_text().splitlines()) == 201
+
+
+def test_an_update_takes_the_events_into_the_model(tmp_path):
+    of = small(temporal=True)
+    write_small(tmp_path / "models", of)
+    events = Events(tmp_path / "events")
+    for user, item in ((int(USER_IDS[3]), 7), (7, 8)):
+        events.add(user, int(ITEM_IDS[item]), 5)
+    update([tmp_path / "events"], PARAMS, tmp_path / "models", tmp_path / "to", say=lambda line: None)
+    updated = Ranker.load(tmp_path / "to")
+    assert [updated.last_items(updated.users_of([user])[0], 1).tolist() for user in (int(USER_IDS[3]), 7)] == [[7], [8]]
