@@ -1,10 +1,14 @@
-// The views of the page. The address says what is shown: #new=260,1240&not=3, #user=42, and &map for the map of either.
+// The views of the page. The address says what is shown: #new=260,1240&not=3 (with 260*5 for five stars), #user=42, and &map for the map of either.
 const TILES = 24;
 const SHOWN = 10;
 const MOST_SHOWN = 50;
 const USERS_FOUND = 12;
 const KNOWN = 120; // of the best known movies, varied ones are the first tiles
-const state = { likes: [], dislikes: [], user: -1, tiles: [], nTiles: TILES, count: SHOWN };
+const MAX_STARS = 5;
+const state = { ratings: new Map(), user: -1, tiles: [], nTiles: TILES, count: SHOWN };
+const STARS = { like: weightOf(4) > 0 ? 4 : 5, dislike: 1 }; // that a button gives
+const kindOf = stars => (weightOf(stars) > 0 ? "like" : "dislike");
+const ratedAs = kind => [...state.ratings].filter(([, stars]) => kindOf(stars) === kind);
 const phone = matchMedia("(max-width: 59.99rem)");
 
 // For you: picks, and recommendations
@@ -43,7 +47,7 @@ function searchMovies() {
 function likeFirst() {
   if (!get("movie-search").value.trim() || !state.tiles.length) return;
   const [movie] = state.tiles;
-  if (!state.likes.includes(movie)) vote(movie, "like");
+  if (kindOf(state.ratings.get(movie) ?? 1) !== "like") rate(movie, STARS.like);
   get("movie-search").value = "";
   searchMovies();
   get("movie-found").textContent = `You like ${shown(movie)}.`;
@@ -57,14 +61,14 @@ function moreTiles() {
   get("tiles").children[before]?.querySelector("button").focus();
 }
 
-// A second press of the same button takes it back.
-function vote(movie, kind) {
-  const had = state[`${kind}s`].includes(movie);
+// No stars, or a second press of the same button, take it back.
+function rate(movie, stars) {
+  const before = state.ratings.get(movie);
   const place = placeInList(document.activeElement);
-  for (const list of ["likes", "dislikes"]) state[list] = state[list].filter(other => other !== movie);
-  if (!had) state[`${kind}s`].push(movie);
+  if (!stars || before === stars) state.ratings.delete(movie);
+  else state.ratings.set(movie, stars);
   replaceAddress();
-  document.querySelectorAll(".votes").forEach(markVotes);
+  markAll();
   if (!get("new-view").hidden) showNew();
   if (!get("map-view").hidden) show();
   focusInList(place);
@@ -82,18 +86,23 @@ function focusInList(at) {
   (item?.querySelector(`[data-vote=${at.kind}]`) ?? get("for-you-title")).focus();
 }
 
-const filters = () => ({ genre: get("genre").value, from: Number(get("from").value), to: Number(get("to").value) });
+const howToChoose = () => ({
+  filters: { genre: get("genre").value, from: Number(get("from").value), to: Number(get("to").value) },
+  variety: Number(get("variety").value),
+});
 
 function showNew() {
-  const { likes, dislikes, count } = state;
-  const options = { filters: filters(), variety: Number(get("variety").value), count };
-  const movies = likes.length ? recommended(likes, dislikes, options) : [];
-  const reasons = reasonsFor(historyOf(likes, dislikes), movies);
-  get("asked").hidden = !likes.length && !dislikes.length;
+  const { ratings, count } = state;
+  const likes = ratedAs("like");
+  const history = historyOf(ratings);
+  const options = { ...howToChoose(), count };
+  const movies = likes.length ? recommended(history, options) : [];
+  const reasons = reasonsFor(history, movies);
+  get("asked").hidden = !ratings.size;
   get("no-likes").hidden = likes.length > 0;
   showPicked();
   showList(movies.map((movie, place) => ({ movie, reasons: reasons[place] })));
-  if (service.answers && likes.length) askService(state, options).then(found => found && showList(found));
+  if (service.answers && likes.length) askService(history, options).then(found => found && showList(found));
   get("none-passes").hidden = movies.length > 0 || !likes.length;
   get("more-recommended").hidden = movies.length < count || count >= MOST_SHOWN;
   get("new-on-map").hidden = get("filter-box").hidden = !likes.length;
@@ -115,27 +124,23 @@ function showList(found) {
 }
 
 function showPicked() {
-  const button = (movie, kind) => {
-    const node = make("button");
-    node.innerHTML = ICONS[kind];
-    node.append(data.titles[movie], " ×");
-    node.setAttribute("aria-label", `Take back: ${kind} ${shown(movie)}`);
+  const button = ([movie, stars]) => {
+    const node = make("button", undefined, kindOf(stars));
+    node.append(make("span", `${stars}★`), ` ${data.titles[movie]} ×`);
+    node.setAttribute("aria-label", `Take back: ${countOf(stars, "star")} for ${shown(movie)}`);
     node.onclick = () => {
-      vote(movie, kind);
+      rate(movie, 0);
       get("for-you-title").focus();
     };
     return inItem(node);
   };
-  get("liked").replaceChildren(
-    ...state.likes.map(movie => button(movie, "like")),
-    ...state.dislikes.map(movie => button(movie, "dislike")),
-  );
+  get("liked").replaceChildren(...[...ratedAs("like"), ...ratedAs("dislike")].map(button));
 }
 
 // On a telephone, recommendations come first once something is picked; while they are out of sight, a bar leads there.
 function arrange() {
   const [picks, forYou] = [get("picks"), get("for-you")];
-  const first = phone.matches && state.likes.length > 0;
+  const first = phone.matches && ratedAs("like").length > 0;
   if (first && picks.nextElementSibling === forYou) picks.before(forYou);
   if (!first && forYou.nextElementSibling === picks) picks.after(forYou);
 }
@@ -150,8 +155,12 @@ function showBar() {
 // The address
 
 function hashOfPicks() {
-  const ids = movies => movies.map(movie => encodeURIComponent(data.movie_ids[movie])).join(",");
-  return `new=${ids(state.likes)}${state.dislikes.length ? `&not=${ids(state.dislikes)}` : ""}`;
+  const ids = kind =>
+    ratedAs(kind)
+      .map(([movie, stars]) => encodeURIComponent(data.movie_ids[movie]) + (stars === STARS[kind] ? "" : `*${stars}`))
+      .join(",");
+  const dislikes = ids("dislike");
+  return `new=${ids("like")}${dislikes && `&not=${dislikes}`}`;
 }
 
 // In place, so that the browser's way back has no step for each pick.
@@ -161,14 +170,12 @@ function replaceAddress() {
 }
 
 const movieIndex = lazily(() => new Map(data.movie_ids.map((id, movie) => [String(id), movie])));
-const moviesIn = text => [
-  ...new Set(
-    (text ?? "")
-      .split(",")
-      .map(id => movieIndex().get(id))
-      .filter(movie => movie !== undefined),
-  ),
-];
+const ratingsIn = (text, kind) =>
+  (text ?? "").split(",").flatMap(of => {
+    const [, id, stars] = movieIndex().has(of) ? [of, of] : (of.match(/^(.*)\*([1-5])$/) ?? []);
+    const movie = movieIndex().get(id);
+    return movie === undefined ? [] : [[movie, Number(stars ?? STARS[kind])]];
+  });
 
 // Shows what the address says.
 function show() {
@@ -176,9 +183,8 @@ function show() {
   const isUser = hash.has("user");
   const isMap = hash.has("map");
   if (hash.has("new")) {
-    state.likes = moviesIn(hash.get("new"));
-    state.dislikes = moviesIn(hash.get("not")).filter(movie => !state.likes.includes(movie));
-    document.querySelectorAll(".votes").forEach(markVotes);
+    state.ratings = new Map([...ratingsIn(hash.get("not"), "dislike"), ...ratingsIn(hash.get("new"), "like")]);
+    markAll();
   }
   const view = isMap ? "map" : isUser ? "user" : "new";
   for (const name of ["new", "user", "map"]) {
@@ -207,15 +213,9 @@ function goTo() {
 }
 
 function showOnMap(user) {
-  const [movies, history] =
-    user === undefined
-      ? [
-          state.likes.length
-            ? recommended(state.likes, state.dislikes, { filters: filters(), variety: Number(get("variety").value) })
-            : [],
-          historyOf(state.likes, state.dislikes),
-        ]
-      : [recommendedTo(user).slice(0, SHOWN), historyOfUser(user)];
+  const history = user === undefined ? historyOf(state.ratings) : historyOfUser(user);
+  const forNew = () => (ratedAs("like").length ? recommended(history, howToChoose()) : []);
+  const movies = user === undefined ? forNew() : recommendedTo(user).slice(0, SHOWN);
   const reasons = reasonsFor(history, movies).map(of => of.map(({ movie }) => movie));
   const likes = [...history.keys()].filter(movie => history.get(movie) > 0);
   showMap(
@@ -294,6 +294,8 @@ startButtons();
 startMap();
 searchMovies();
 get("about").textContent = data.about;
+get("stars-say").textContent =
+  `From ${countOf(1 + data.star_weights.findIndex(weight => weight > 0), "star")} on, a movie counts as liked. Fewer stars lower similar movies.`;
 window.onhashchange = goTo;
 goTo();
 window.onscroll = showBar;

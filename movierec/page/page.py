@@ -14,6 +14,7 @@ import pandas as pd
 
 from movierec.interactions.matrix import item_degrees
 from movierec.page.newcomers import FIRST, Newcomers, Rounded
+from movierec.recommend.ranker import DISLIKE
 from movierec.recommend.recommender import Recommender
 
 FOLDER = Path(__file__).parent
@@ -21,7 +22,8 @@ SCRIPTS = ("scoring", "search", "covers", "widgets", "map", "map_input", "users"
 BEST = 10  # best ratings of each user
 NONE = 65535  # an empty place
 MAX_MOVIES = 20_000  # more would make the file too large (and 16 bits have 65,535 values)
-MAX_STARS = 5.0  # above, ratings are weights
+MAX_STARS = 5  # above, ratings are weights
+LIKED_FROM = 3  # stars, where the data have none
 LEVELS = 10  # of the weights of a history, at most
 
 
@@ -42,6 +44,7 @@ def page(recommender: Recommender, table: pd.DataFrame, places: pd.DataFrame, ma
     data |= {"genres": movies["Genres"].tolist(), "movie_ids": ids_for_page(recommender.item_ids)}
     data |= {"liked_by": liked_by.tolist()} | of_users(recommender, users) | of_histories(recommender, users)
     data |= of_recommendations(recommender, users, table) | of_newcomers(newcomers) | of_map(places)
+    data |= of_stars(recommender)
     data["about"] = about(recommender, newcomers, len(users))
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     html, style = ((FOLDER / name).read_text(encoding="utf-8") for name in ("page.html", "page.css"))
@@ -66,6 +69,18 @@ def about(recommender: Recommender, newcomers: Newcomers, shown: int) -> str:
     if follows_time:
         text += " All reasons are those of the long-term part."
     return text + (f" The page holds {shown:,} of {n_users:,} users." if shown < n_users else "")
+
+
+def of_stars(recommender: Recommender) -> dict[str, Any]:
+    """The weight of each number of stars in a history: as in training, or of a movie that is not liked."""
+    known = recommender.profiles.matrix.tocoo()
+    stars = np.asarray(recommender.rated[known.row, known.col]).ravel()
+    if not stars.size or stars.max() > MAX_STARS:
+        return {"star_weights": [1.0 if of >= LIKED_FROM else DISLIKE for of in range(1, MAX_STARS + 1)]}
+    weights = [DISLIKE]  # one star is no like, even where all ratings are
+    for of in range(2, MAX_STARS + 1):
+        weights += known.data[stars == of][:1].tolist() or weights[-1:]
+    return {"star_weights": [*weights[:-1], max(weights[-1], known.data.mean().item())]}
 
 
 def ids_for_page(ids: np.ndarray) -> list[int | str]:

@@ -3,7 +3,6 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const N = data.titles.length;
 const NONE = 65535;
-const DISLIKE = -0.25; // the weight of a disliked movie; a liked one has 1
 const POOL = 5; // candidates per place, for variety
 const REASONS = 3; // at most, for a recommendation
 
@@ -106,13 +105,13 @@ function partsOf(history) {
   return { direction, length, byGraph, byItems, ofGraph: standardised(byGraph), ofItems: standardised(byItems) };
 }
 
-function historyOf(likes, dislikes) {
-  return new Map([...[...likes].map(movie => [movie, 1]), ...[...dislikes].map(movie => [movie, DISLIKE])]);
-}
+// From stars to weights: as in training, and a little below 0 for a movie that is not liked.
+const weightOf = stars => data.star_weights[stars - 1];
+const historyOf = ratings => new Map([...ratings].map(([movie, stars]) => [movie, weightOf(stars)]));
 
 // The scores of all movies for someone new, the one place that computes them.
-function scoreNew(likes, dislikes) {
-  const { direction, byGraph, byItems } = partsOf(historyOf(likes, dislikes));
+function scoreNew(history) {
+  const { direction, byGraph, byItems } = partsOf(history);
   const scores = new Float64Array(N);
   const [graph, items] = data.mix;
   const { dim, values } = rest();
@@ -184,10 +183,9 @@ function passes(movie, { genre, from, to }) {
   return !(from || to) || (year > 0 && year >= (from || 0) && year <= (to || Infinity));
 }
 
-function recommended(likes, dislikes, { filters = {}, variety = 0, count = 10 } = {}) {
-  const scores = scoreNew(likes, dislikes);
-  const seen = new Set([...likes, ...dislikes]);
-  const unseen = [...data.titles.keys()].filter(movie => !seen.has(movie) && passes(movie, filters));
+function recommended(history, { filters = {}, variety = 0, count = 10 } = {}) {
+  const scores = scoreNew(history);
+  const unseen = [...data.titles.keys()].filter(movie => !history.has(movie) && passes(movie, filters));
   const candidates = byScore(scores, unseen).slice(0, variety ? POOL * count : count);
   return variety ? diversified(candidates, scores, count, variety) : candidates;
 }

@@ -15,12 +15,16 @@ async function startService() {
 }
 
 // The movies with their reasons; nothing if the service fails, or if it has been asked for others since.
-async function askService({ likes, dislikes }, { filters, variety, count }) {
+async function askService(history, { filters, variety, count }) {
   const number = ++service.asked;
-  const ids = movies => movies.map(movie => data.movie_ids[movie]);
+  const likes = [...history].filter(([, weight]) => weight > 0);
+  const dislikes = [...history].filter(([, weight]) => weight <= 0);
+  const ids = movies => movies.map(([movie]) => data.movie_ids[movie]);
+  const weights = likes.map(([, weight]) => weight);
   const year = filters.from || filters.to ? `${filters.from || 1000}-${filters.to || 9999}` : "any";
   const genre = filters.genre ? [filters.genre] : [];
-  const asked = { likes: ids(likes), dislikes: ids(dislikes), genre, year, diversity: variety, top: count, because: true };
+  const options = { genre, year, diversity: variety, top: count, because: true };
+  const asked = { likes: ids(likes), weights, dislikes: ids(dislikes), ...options };
   const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) };
   try {
     const answer = await fetch("recommend", post);

@@ -10,7 +10,7 @@ const recommendedTo = user => present(forUsers().subarray(user * data.per_user, 
 // As text; none where ratings are no stars.
 const starsOf = (user, place) => {
   const value = stars()[user * data.best_per_user + place] / 2;
-  return value ? `${value} ${value === 1 ? "star" : "stars"}` : "";
+  return value ? countOf(value, "star") : "";
 };
 
 // Of each name, the share of the movies that have it.

@@ -1,4 +1,4 @@
-// Buttons and lists of movies, and the panel of one, which all views have.
+// Stars, buttons and lists of movies, and the panel of one, which all views have.
 const SIMILAR = 8; // movies in the panel
 
 const get = id => document.getElementById(id);
@@ -18,6 +18,7 @@ function inItem(...nodes) {
 function say(text) {
   get("said").textContent = text;
 }
+const countOf = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 function listed(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
@@ -31,27 +32,58 @@ const ICONS = {
   ),
 };
 
+// Five stars: a range of which nothing is seen, over a place to take the rating back and five characters.
+function starsFor(movie) {
+  const box = make("div", undefined, "rating");
+  const range = make("input");
+  Object.assign(range, { type: "range", min: 0, max: MAX_STARS });
+  range.dataset.of = movie;
+  range.setAttribute("aria-label", `Stars for ${shown(movie)}`);
+  range.oninput = () => rate(movie, Number(range.value));
+  for (let cell = 0; cell <= MAX_STARS; cell++) box.append(make("span"));
+  box.append(range);
+  markRating(box);
+  return box;
+}
+
+function markRating(box) {
+  const range = box.querySelector("input");
+  const stars = state.ratings.get(Number(range.dataset.of)) ?? 0;
+  range.value = stars;
+  range.setAttribute("aria-valuetext", stars ? countOf(stars, "star") : "not rated");
+  box.dataset.kind = stars ? kindOf(stars) : "";
+  box.querySelectorAll("span").forEach((cell, place) => {
+    cell.textContent = place ? (place <= stars ? "★" : "☆") : stars ? "×" : "";
+    cell.setAttribute("aria-hidden", "true");
+  });
+}
+
 function voteButton(movie, kind) {
   const button = make("button", undefined, kind);
   button.innerHTML = ICONS[kind];
-  if (kind === "like") button.append(make("span", "Like", "word"));
   button.dataset.vote = kind;
-  button.dataset.of = movie;
   button.setAttribute("aria-label", `${kind === "like" ? "Like" : "Dislike"} ${shown(movie)}`);
-  button.onclick = () => vote(movie, kind);
+  button.onclick = () => rate(movie, STARS[kind]);
   return button;
 }
 
 function votes(movie) {
   const box = make("div", undefined, "votes");
+  box.dataset.of = movie;
   box.append(voteButton(movie, "like"), voteButton(movie, "dislike"));
   markVotes(box);
   return box;
 }
 
-function markVotes(within) {
-  for (const button of within.querySelectorAll("[data-vote]"))
-    button.setAttribute("aria-pressed", String(state[`${button.dataset.vote}s`].includes(Number(button.dataset.of))));
+function markVotes(box) {
+  const stars = state.ratings.get(Number(box.dataset.of));
+  for (const button of box.querySelectorAll("[data-vote]"))
+    button.setAttribute("aria-pressed", String(stars !== undefined && kindOf(stars) === button.dataset.vote));
+}
+
+function markAll() {
+  document.querySelectorAll(".rating").forEach(markRating);
+  document.querySelectorAll(".votes").forEach(markVotes);
 }
 
 function movieButton(movie, content = shown(movie), className = "") {
@@ -66,7 +98,7 @@ function tile(movie) {
   const item = make("li", undefined, "tile");
   const button = movieButton(movie, cover(movie), "open");
   button.setAttribute("aria-label", `${shown(movie)}: about this movie`);
-  item.append(button, votes(movie));
+  item.append(button, starsFor(movie));
   return item;
 }
 
@@ -103,7 +135,7 @@ function openMovie(movie) {
   top.append(picture(movie), words);
   const list = make("ul", undefined, "movies");
   list.append(...similarTo(movie, SIMILAR).map(other => entry(other)));
-  inside.append(close, top, votes(movie), make("h3", "Similar movies"), list);
+  inside.append(close, top, starsFor(movie), make("h3", "Similar movies"), list);
   panel.replaceChildren(inside);
   if (!panel.open) panel.showModal();
   panel.scrollTop = 0;

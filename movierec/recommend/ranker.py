@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -144,10 +144,18 @@ class Ranker:
         return self._for_profile(profile, seen, asked, trained=self.as_trained and not (len(since) or len(others)))
 
     def for_new(
-        self, likes: Iterable[Id] = (), dislikes: Iterable[Id] = (), gender: str | None = None, asked: Asked = PLAIN
+        self,
+        likes: Iterable[Id] = (),
+        dislikes: Iterable[Id] = (),
+        gender: str | None = None,
+        asked: Asked = PLAIN,
+        *,
+        weights: Sequence[float] | None = None,
     ) -> Movies:
-        """The best movies for a new user; see `Recommender.recommend_new`."""
+        """The best movies for a new user; see `Recommender.recommend_new`. `weights` of the likes are 1 by default."""
         liked, disliked = self.items_of(likes), self.items_of(dislikes)
+        if weights is not None and len(weights) != len(liked):
+            raise UserError(f"{len(liked)} likes have {len(weights)} weights; there must be one for each.")
         both = np.intersect1d(liked, disliked)
         if len(both):
             raise UserError(f"{self.titles.shown(both[0])} is both liked and disliked.")
@@ -163,6 +171,7 @@ class Ranker:
             found = self._ranked(self.arrays["h_item"] @ unit(h.mean(axis=0)), seen, asked)
             return found._replace(because=[[] for _ in found.items]) if asked.because else found
         weight = np.repeat(LATER_WEIGHTS, [len(liked), len(disliked)])
+        weight[: len(liked)] = 1 if weights is None else weights
         histories = Histories.of_one(liked, self.now)
         profile = Profile(seen, weight, histories, gender=np.array([gender == "F", gender == "M"], np.float32))
         return self._for_profile(profile, seen, asked, trained=False)

@@ -42,6 +42,7 @@ Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Name = Annotated[int, Field(ge=-LARGEST, le=LARGEST), Whole] | Text  # an id, or a title
 Names = Annotated[list[Name], Field(max_length=MAX_MOVIES)]
 YEARS = r"^(any|[0-9]{4}(-[0-9]{4})?)$"
+Weight = Annotated[float, Field(gt=0, le=10), Number]
 Seconds = Annotated[int, Field(ge=0, le=2**40), Whole]
 
 
@@ -65,6 +66,7 @@ class Taste(Options):
     """What someone new likes."""
 
     likes: Names = Field([], description="titles or MovieIDs, the last one watched last", examples=[["Heat (1995)"]])
+    weights: list[Weight] | None = Field(None, max_length=MAX_MOVIES, description="of the likes, 1 by default")
     dislikes: Names = Field([], description="titles or MovieIDs")
     gender: Literal["F", "M"] | None = None
     because: Annotated[bool, Strict()] = Field(False, description=Options.model_fields["because"].description)
@@ -134,7 +136,7 @@ ERRORS: dict[int | str, Any] = {
     404: {"model": Problem, "description": "An unknown user, movie or genre, or no movie that passes the filters"},
     409: {
         "model": Problem,
-        "description": "A title of several movies, a movie both liked and disliked, years that fall",
+        "description": "A title of several movies, a movie both liked and disliked, years that fall, weights too few",
     },
     413: {"model": Problem, "description": "A body that is too large"},
 }
@@ -174,7 +176,7 @@ def create_app(ranker: Ranker, events: Events, page: Path | None = None) -> Fast
     def recommend_new(taste: Annotated[Taste, Body()]) -> Recommendations:
         """The best movies for someone new, by likes, dislikes and gender."""
         liked, disliked = ([ranker.movie_id(str(of)) for of in names] for names in (taste.likes, taste.dislikes))
-        return _answer(ranker, ranker.for_new(liked, disliked, taste.gender, taste.asked()))
+        return _answer(ranker, ranker.for_new(liked, disliked, taste.gender, taste.asked(), weights=taste.weights))
 
     @app.get("/similar/{movie}", responses=ERRORS)
     def similar(movie: Text, options: Annotated[Options, Query()]) -> Recommendations:

@@ -10,6 +10,7 @@ from fastapi import testclient
 from small_recommender import MOVIES, N_ITEMS, N_USERS, USER_IDS, small, with_catalogue
 
 from movierec.page.page import page
+from movierec.recommend.ranker import Asked
 from movierec.recommend.titles import Unclear
 from movierec.serve.api import create_app
 from movierec.serve.events import Events
@@ -68,8 +69,8 @@ def ids(*items):
     return ",".join(str(MOVIES["MovieID"][item]) for item in items)
 
 
-def like(tab, title, within="#tiles"):
-    tab.locator(within).get_by_role("button", name=f"Like {title}", exact=True).click()
+def rate(tab, title, stars=4, within="#tiles"):
+    tab.locator(within).get_by_label(f"Stars for {title}", exact=True).fill(str(stars))
 
 
 def movies_in(tab, selector):
@@ -94,12 +95,12 @@ def test_it_opens_on_tiles_of_which_some_are_picked(visit):
     assert len(movies_in(tab, "#tiles")) == 24 and recommended(tab) == []
     assert tab.locator("#tiles svg").first.is_visible(), "drawn covers"
     tab.fill("#movie-search", "heat")
-    like(tab, "Heat (1995)")
+    rate(tab, "Heat (1995)")
     assert len(recommended(tab)) == 10 and HEAT not in recommended(tab)
     assert tab.locator("#new-recommended .why").first.text_content() == "because you like Heat"
     assert "10 recommendations" in tab.locator("#said").text_content()
     assert tab.evaluate("location.hash") == f"#new={ids(HEAT)}"
-    like(tab, "Heat (1995)")  # takes it back
+    rate(tab, "Heat (1995)", 0)  # takes it back
     assert recommended(tab) == [] and tab.locator("#no-likes").is_visible()
 
 
@@ -115,18 +116,40 @@ def test_more_tiles_and_more_recommendations(visit):
 def test_a_disliked_movie_leaves_and_lowers_what_is_like_it(visit):
     tab = visit(f"#new={ids(HEAT)}")
     disliked = recommended(tab)[0]
-    before = tab.evaluate(f"[...scoreNew([{HEAT}], [])]")
+    before = tab.evaluate("[...scoreNew(historyOf(state.ratings))]")
     tab.locator("#new-recommended [data-vote=dislike]").first.click()
     assert disliked not in recommended(tab) and len(recommended(tab)) == 10
     assert f"&not={ids(disliked)}" in tab.evaluate("location.hash")
-    after = tab.evaluate(f"[...scoreNew([{HEAT}], [{disliked}])]")
+    after = tab.evaluate("[...scoreNew(historyOf(state.ratings))]")
     likeness = tab.evaluate(f"data.titles.map((_, i) => dot(vectors(), i, rowOf(vectors(), {disliked})))")
     others = [movie for movie in range(N_ITEMS) if movie not in (HEAT, disliked)]
     change = np.array(after) - np.array(before)
     assert np.corrcoef(change[others], np.array(likeness)[others])[0, 1] < -0.2
     assert tab.evaluate("document.activeElement.dataset.vote") == "dislike", "the focus stays in the list"
-    tab.locator("#liked").get_by_role("button", name="Take back: dislike").click()
+    tab.locator("#liked").get_by_role("button", name="Take back: 1 star for").click()
     assert disliked in recommended(tab)
+
+
+def test_stars_are_weights_as_in_training(visit, recommender):
+    tab = visit(f"#new={ids(HEAT)}*5,{ids(TOY_STORY)}*3&not={ids(MATRIX)}")
+    weights = dict(tab.evaluate("[...historyOf(state.ratings)]"))
+    matrix, rated = recommender.profiles.matrix, recommender.rated
+    for movie, stars in ((HEAT, 5), (TOY_STORY, 3)):
+        assert {weights[movie]} == set(matrix.data[np.asarray(rated[matrix.nonzero()]).ravel() == stars].tolist())
+    assert weights[MATRIX] == -0.25
+    assert [of.strip() for of in tab.locator("#liked li").all_text_contents()] == [
+        *("5★ Heat ×", "3★ Toy Story ×", "1★ The Matrix ×")
+    ]
+    assert tab.locator("#stars-say").text_content().startswith("From 3 stars on")
+    before = recommended(tab)
+    for place in (1.5, 3.5, 5.5):  # of a click, in stars, after the place to take the rating back
+        tab.fill("#movie-search", "heat (1995)")
+        box = tab.locator("#tiles .rating").first.bounding_box()
+        tab.mouse.click(box["x"] + box["width"] * place / 6, box["y"] + 22)
+        assert tab.evaluate("movie => state.ratings.get(movie)", HEAT) == int(place)
+    assert recommended(tab) == before, "of the same stars"
+    tab.mouse.click(box["x"] + box["width"] / 12, box["y"] + 22)
+    assert tab.evaluate("movie => state.ratings.has(movie)", HEAT) is False
 
 
 def test_filters_by_genre_and_years(visit):
@@ -174,7 +197,7 @@ def test_the_search_finds_beginnings_and_says_when_there_is_nothing(visit):
     assert len(search(tab, "")) == 24
     tab.fill("#movie-search", "matrix")
     tab.press("#movie-search", "Enter")
-    assert tab.locator("#liked").text_content().strip().startswith("The Matrix") and recommended(tab)
+    assert tab.locator("#liked").text_content().startswith("4★ The Matrix") and recommended(tab)
     assert tab.input_value("#movie-search") == ""
 
 
@@ -271,7 +294,7 @@ def test_a_movie_opens_in_a_panel_and_closes_in_three_ways(visit, recommender):
         assert not tab.locator(panel).is_visible()
         assert button.evaluate("node => node === document.activeElement"), "the focus goes back"
     button.click()
-    like(tab, "Heat (1995)", panel)
+    rate(tab, "Heat (1995)", within=panel)
     assert tab.locator(panel).is_visible() and recommended(tab)
     similar = movies_in(tab, panel)
     assert similar == tab.evaluate(f"similarTo({HEAT}, 8)")
@@ -289,11 +312,13 @@ def test_everything_is_reached_by_keyboard_with_a_visible_focus(visit):
         )
         assert of[1] != "none" and of[2] >= 2, of[0]
         seen.add(of[0])
-    assert {"to-new", "to-user", "to-map", "movie-search"} <= seen and any(str(of).startswith("Like ") for of in seen)
+    assert {"to-new", "to-user", "to-map", "movie-search"} <= seen and any(
+        str(of).startswith("Stars for ") for of in seen
+    )
     tab.focus("#movie-search")
-    for key in ("Tab", "Tab"):  # past the cover of the first tile, to its button
+    for key in ("Tab", "Tab", "ArrowRight", "End"):  # past the cover of the first tile, to its stars
         tab.keyboard.press(key)
-    tab.keyboard.press("Space")
+    assert [*tab.evaluate("[...state.ratings.values()]")] == [5]
     assert len(recommended(tab)) == 10
 
 
@@ -301,7 +326,9 @@ def test_on_a_telephone_recommendations_come_first_and_targets_are_large(visit):
     tab = visit(size="telephone", reduced_motion="reduce")
     top = "id => document.getElementById(id).getBoundingClientRect().top"
     assert tab.evaluate(top, "picks") < tab.evaluate(top, "for-you")
-    tab.locator("#tiles .like").nth(5).tap()
+    stars = tab.locator("#tiles .rating input").nth(5)
+    stars.tap(position={"x": stars.bounding_box()["width"] * 4.5 / 6, "y": 22})
+    assert tab.evaluate("[...state.ratings.values()]") == [4]
     assert tab.evaluate(top, "for-you") < tab.evaluate(top, "picks")
     assert tab.evaluate("document.documentElement.scrollWidth") <= SIZES["telephone"]["width"]
     tab.evaluate("scrollTo(0, document.body.scrollHeight)")
@@ -359,9 +386,12 @@ def test_where_the_service_answers_the_lists_are_the_whole_models(browser, recom
     tab.goto("http://movies.test/")
     tab.get_by_text("computed by the service, with the whole model").wait_for()
     likes = [HEAT, TOY_STORY]
-    tab.evaluate("likes => { location.hash = `new=${likes.map(movie => data.movie_ids[movie])}` }", likes)
-    expected = recommender.recommend_new([int(MOVIES["MovieID"][of]) for of in likes], k=10, because=True)
-    shown = ",".join(str(MOVIES["MovieID"].tolist().index(of)) for of in expected["MovieID"])
+    tab.evaluate("likes => { location.hash = `new=${likes.map(movie => `${data.movie_ids[movie]}*5`)}` }", likes[:1])
+    tab.evaluate("movie => rate(movie, 3)", TOY_STORY)
+    weights = tab.evaluate("[weightOf(5), weightOf(3)]")
+    movie_ids = [int(MOVIES["MovieID"][of]) for of in likes]
+    expected = recommender.for_new(movie_ids, asked=Asked(10), weights=weights)
+    shown = ",".join(map(str, expected.items.tolist()))
     movies = "[...document.querySelectorAll('#new-recommended .open')].map(of => of.dataset.movie)"
     tab.wait_for_function(f"expected => String({movies}) === expected", arg=shown)
     tab.select_option("#genre", "War")

@@ -173,13 +173,14 @@ def test_the_browser_scores_someone_new_as_the_library_does(opened, likes, disli
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(newcomers, "KEPT", N_ITEMS)
         parts = Newcomers.of(small().stored.model)
-    found = opened.evaluate("([likes, dislikes]) => [...scoreNew(likes, dislikes)]", [likes, dislikes])
+    weights = [*((movie, 1) for movie in likes), *((movie, DISLIKE) for movie in dislikes)]
+    found = opened.evaluate("weights => [...scoreNew(new Map(weights))]", weights)
     np.testing.assert_allclose(found, parts.scores(history(likes, dislikes))[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("likes", [[3, 8, 20], [1, 2], [6, 12, 18, 24, 30]])
 def test_the_browser_recommends_nearly_as_the_command_line(opened, recommender, likes):
-    found = opened.evaluate("likes => recommended(likes, [], {count: 10})", likes)
+    found = opened.evaluate("likes => recommended(new Map(likes.map(of => [of, 1])), {count: 10})", likes)
     expected = recommender.recommend_new(movie_ids(*likes), k=10)["MovieID"].tolist()
     assert len(set(movie_ids(*found)) & set(expected)) >= 7
     assert not set(found) & set(likes)
@@ -193,14 +194,15 @@ def test_the_browsers_reasons_are_the_contributions_of_graph_and_items(opened):
     profiles = Profiles.without_order(history(likes))._replace(users=np.array([-1]), gender=np.zeros((1, 2), np.int8))
     profile = one_of(profiles, 0)
     expected = reasons_by_contribution(scores, profile, movies, scores.parts(profile, trained=False))
-    found = opened.evaluate("([likes, movies]) => reasonsFor(historyOf(likes, []), movies)", [likes, movies.tolist()])
+    ask = "([likes, movies]) => reasonsFor(new Map(likes.map(of => [of, 1])), movies)"
+    found = opened.evaluate(ask, [likes, movies.tolist()])
     for one, other in zip(found, expected, strict=True):
         assert [of["movie"] for of in one] == [movie for movie, _ in other]
         assert [of["share"] for of in one] == pytest.approx([share for _, share in other], abs=0.01)
 
 
 def test_a_disliked_movie_is_no_reason(opened):
-    (found,) = opened.evaluate("reasonsFor(historyOf([3, 8], [5, 9]), [20])")
+    (found,) = opened.evaluate("reasonsFor(new Map([[3, 1], [8, 1], [5, -.25], [9, -.25]]), [20])")
     assert {of["movie"] for of in found} <= {3, 8}
 
 
@@ -245,7 +247,7 @@ def test_other_models_have_a_page_too(browser, tmp_path, kind):
     tab, errors = browser.new_page(), []
     tab.on("pageerror", lambda error: errors.append(error))
     tab.goto(f"{(tmp_path / 'page.html').as_uri()}#new={ITEM_IDS[3]}")
-    found = tab.evaluate("recommended([3], [])")
+    found = tab.evaluate("recommended(new Map([[3, 1]]))")
     expected = np.argsort(-Newcomers.of(recommender.model).scores(history([3]))[0], kind="stable")
     assert found == [item for item in expected if item != 3][:10]
     tab.goto(f"{(tmp_path / 'page.html').as_uri()}#user={USER_IDS[5]}")

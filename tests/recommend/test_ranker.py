@@ -45,6 +45,19 @@ def test_reasons_are_liked_movies(ranker):
     assert ranker.for_new(gender="F", asked=Asked(2, because=True)).because == [[], []]
 
 
+def test_a_like_of_a_large_weight_counts_most(ranker):
+    likes = movie_ids(3, 8, 12)
+    plain, equal, heavy = (
+        ranker.for_new(likes, asked=Asked(N_ITEMS), weights=of) for of in (None, [1] * 3, [1, 1, 50])
+    )
+    alone = ranker.for_new(likes[2:], asked=Asked(N_ITEMS))
+    assert equal.items.tolist() == plain.items.tolist() != heavy.items.tolist()
+    same = [len(np.intersect1d(of.items[:8], alone.items[:8])) for of in (plain, heavy)]
+    assert same[0] < same[1]
+    with pytest.raises(UserError, match="3 likes have 1 weights; there must be one for each"):
+        ranker.for_new(likes, weights=[1])
+
+
 def test_what_is_watched_since_is_seen_and_changes_the_rest(ranker):
     since = movie_ids(*np.setdiff1d(np.arange(N_ITEMS), ranker.for_user(USER_IDS[4], Asked(3)).items)[:2])
     before, after = (

@@ -48,6 +48,10 @@ def test_someone_new_gets_what_the_recommender_says(client, ranker):
     taste = {"likes": ["film 3", int(ITEM_IDS[8])], "dislikes": [str(ITEM_IDS[5])], "gender": "F", "top": 4}
     expected = ranker.for_new(movie_ids(3, 8), movie_ids(5), "F", Asked(4))
     assert movies_in(client.post("/recommend", json=taste)) == as_records(ranker, expected)
+    expected = ranker.for_new(movie_ids(3, 8), movie_ids(5), "F", Asked(4), weights=[1.3, 0.7])
+    assert movies_in(client.post("/recommend", json=taste | {"weights": [1.3, 0.7]})) == as_records(ranker, expected)
+    assert client.post("/recommend", json=taste | {"weights": [1]}).status_code == 409
+    assert client.post("/recommend", json=taste | {"weights": [1, 0]}).status_code == 422
     assert len(movies_in(client.post("/recommend", json={}))) == 20
 
 
