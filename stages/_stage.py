@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +38,7 @@ from movierec.utils.storage import read_table
 
 PIPELINE = ROOT / "dvc.yaml"
 OWN_DATA = Path("data/own_data.json")  # what `own-data` writes and `download` reads
+BUSY = ExitStack()  # the moving sign of a stage that DVC runs on a terminal
 CHECKPOINTS = Path("data/checkpoints")  # no output: DVC would remove them before the run that resumes
 PARTS = {"train": "data/split/train.parquet", "valid": "data/split/valid.parquet", "test": "data/test/test.parquet"}
 
@@ -63,6 +65,7 @@ def join(device: str, processes: int) -> Group:
         return ALONE
     from movierec.utils import distributed  # torch takes a second to load
 
+    BUSY.close()  # other processes print, too
     return distributed.join(device, processes)
 
 
@@ -84,10 +87,10 @@ def read_ids() -> tuple[np.ndarray, np.ndarray]:
     return users["UserID"].to_numpy(), movies["MovieID"].to_numpy()
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], has_bar: bool = False) -> None:
     """Run a stage in the project's root, with one line and exit code 1 for a UserError, and a traceback for a bug.
 
-    MOVIEREC_DEBUG=1 always shows the traceback.
+    MOVIEREC_DEBUG=1 always shows the traceback. A stage that `has_bar` shows its progress itself.
     """
     os.chdir(ROOT)
     for stream in (sys.stdout, sys.stderr):
@@ -95,7 +98,13 @@ def run(main: Callable[[], None]) -> None:
             stream.reconfigure(line_buffering=True, errors="replace")
     stage, debug = Path(sys.argv[0]).stem, bool(os.environ.get("MOVIEREC_DEBUG"))
     try:
-        main()
+        with BUSY:
+            by_dvc = "DVC_STAGE" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ
+            if by_dvc and sys.stdout.isatty() and not has_bar:
+                from rich.console import Console
+
+                BUSY.enter_context(Console().status(stage))
+            main()
     except KeyboardInterrupt:
         if debug:
             raise

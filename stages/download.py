@@ -41,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    _stage.run(main)
+    _stage.run(main, has_bar=True)

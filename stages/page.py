@@ -20,7 +20,6 @@ def main() -> None:
         write_text(f"<!DOCTYPE html><title>Movie recommendations</title>{sorry}\n", PAGE)
         print(f"left out: {n_movies:,} movies are more than {MAX_MOVIES:,}")
         return
-    print("fitting the page's own scores for someone new, some seconds")
     table, places = read_table(Path("data/recommendations/recommendations.parquet")), read_csv(Path("data/map.csv"))
     html = page(recommender, table, places, MAX_USERS)
     write_text(html, PAGE)

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import _stage
-from rich.console import Console
 
 from movierec.recommend import cli
 from movierec.recommend.filters import Filters
@@ -30,8 +29,7 @@ def main() -> None:
     group, recommender = _stage.join("cpu", params.processes), Recommender.load("models")
     filters = Filters.from_text(params.only_genres, params.not_genres, params.only_years)
     asked = {"filters": filters, "diversity": params.diversity, "group": group}
-    with Console(quiet=not group.leads).status(f"ranking for {len(recommender.user_ids):,} users"):  # on a terminal
-        table = recommender.recommend(None, params.top_k, **asked)
+    table = recommender.recommend(None, params.top_k, **asked)
     if not group.leads:
         return
     write_table(table, RECOMMENDATIONS)

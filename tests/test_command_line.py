@@ -67,11 +67,19 @@ def test_an_update_and_its_recommendations(models, tmp_path, monkeypatch, capsys
 def test_help_and_wrong_arguments_load_no_library(tmp_path, argv):
     code = "import runpy, sys\ntry: runpy.run_module('movierec', run_name='__main__')\nfinally: print(*sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *argv], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == (0 if argv in ([], ["--help"]) else 2) and "usage: movierec" in done.stdout + done.stderr
-    assert not {"numpy", "rich", "rapidfuzz"} & set(done.stdout.split())
+    call = {"cwd": tmp_path, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-c", code, *argv], env=environment, **call)
+    assert done.returncode == (0 if argv in ([], ["--help"]) else 2) and "Usage: movierec" in done.stdout + done.stderr
+    assert not {"numpy", "pydantic", "rapidfuzz"} & set(done.stdout.split())
+    assert "\x1b[" not in done.stdout + done.stderr, "no colours where it is no terminal"
+
+
+def test_help_has_colours_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["movierec", "like", "--help"])
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with pytest.raises(SystemExit):
+        runpy.run_module("movierec", run_name="__main__")
+    assert "\x1b[36m--dislike\x1b[0m" in capsys.readouterr().out
 
 
 def test_the_page_is_opened_where_there_is_one(tmp_path, monkeypatch, capsys):

@@ -50,12 +50,14 @@ def arguments(argv: Sequence[str], prog: str = "movierec") -> argparse.Namespace
     Raises:
         UserError: options that do not go together.
     """
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=raw)
+    from rich_argparse import RawDescriptionRichHelpFormatter as Formatter
+
+    parser = argparse.ArgumentParser(prog, description=__doc__, formatter_class=Formatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def command(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=parents)
+        about = f"{text[0].upper()}{text[1:]}."
+        return commands.add_parser(name, help=text, description=about, parents=parents, formatter_class=Formatter)
 
     model = argparse.ArgumentParser(add_help=False)
     what = f"of the trained model, or a file of `export` (default: {MODELS})"

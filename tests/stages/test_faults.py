@@ -1,6 +1,7 @@
 """Stages that are killed, interrupted, or refused their memory."""
 
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -28,6 +29,25 @@ def test_a_stage_that_is_killed_leaves_whole_files_or_none_and_then_gives_the_sa
     )
     assert done.returncode == 0 and done.stdout.endswith(f"{KILLS} kills, no difference\n"), done.stdout + done.stderr
     assert done.stdout.count("done before it") < KILLS / 2, "most kills come in time"
+
+
+def test_a_stage_that_dvc_runs_on_a_terminal_has_a_moving_sign(tmp_path):
+    code = (
+        "import sys, time; sys.argv = ['stages/x.py']; import _stage; _stage.run(lambda: (time.sleep(.3), print('y')))"
+    )
+    by_hand = os.environ | {"PYTHONPATH": str(ROOT / "stages")}
+    by_dvc = by_hand | {"DVC_STAGE": "x", "TERM": "xterm"}
+    command = [sys.executable, "-c", code]
+
+    def shown(environment):
+        leader, follower = pty.openpty()
+        subprocess.run(command, env=environment, stdout=follower, check=True)
+        os.close(follower)
+        return os.read(leader, 2**16).decode()
+
+    assert shown(by_hand) == "y\r\n"
+    assert re.search(r"[\u2800-\u28ff]\S* x", shown(by_dvc)) and "y\r\n" in shown(by_dvc)
+    assert subprocess.run(command, env=by_dvc, capture_output=True, text=True).stdout == "y\n", "no terminal"
 
 
 def stopped(main):
