@@ -122,6 +122,7 @@ class Fitting:
         self, train: sp.csr_matrix, valid: sp.csr_matrix, params: Params, profiles: Profiles | None, *, say: Say
     ):
         self.train, self.params, self.profiles, self.say = train, with_choices(params, train.shape[1]), profiles, say
+        self.any_temperature = params.temperature is None
         self.valid = sample_users(valid, train, CHOOSING)
 
     def graph_model(self, graph: Graph, checkpoint: Checkpoint) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -133,10 +134,11 @@ class Fitting:
             initial = spectral_embeddings(self.train, dim, params.seed)
         users, items = map(group.from_leader, initial)
         network = LightGCN(graph, (users, items), params.n_layers).to(graph.device)
-        training = LightGCNTraining(network, self.train, self.valid, params)
+        training = LightGCNTraining(network, self.train, self.valid, params, falls=self.any_temperature)
         progress = training.run(self._report(params.epochs), checkpoint)
         best, start = progress.best, progress.start_ndcg
-        self.say(f"graph: epoch {best.epoch}, validation NDCG@20 {best.valid_ndcg:.4f} ({start:.4f} untrained)")
+        at = f"epoch {best.epoch}, temperature {training.temperature.value:.2g}"
+        self.say(f"graph: {at}, validation NDCG@20 {best.valid_ndcg:.4f} ({start:.4f} untrained)")
         with torch.no_grad():
             h_user, h_item = network()
             item_messages = network.item_messages().cpu()

@@ -47,11 +47,27 @@ class Progress:
         """The best epoch; of equals, the first."""
         return max(self.epochs, key=lambda epoch: epoch.valid_ndcg)
 
-    def finished(self, epochs: int, patience: int) -> bool:
-        """Whether all epochs are done, or the last `patience` ones raised the best NDCG@20 by less than `GAIN`."""
+    def finished(self, epochs: int, patience: int, begun: int = 0) -> bool:
+        """Whether all epochs are done, or the last `patience` ones raised the best NDCG@20 by less than `GAIN`.
+
+        They are counted from where so many epochs had `begun`; the first one after these must raise it, too.
+        """
         n = len(self.epochs)
-        before = [epoch.valid_ndcg for epoch in self.epochs[: max(n - patience, 0)]]
-        return n >= epochs or (bool(before) and self.best.valid_ndcg <= max(before) * (1 + GAIN))
+        if begun and n == begun + 1:
+            return n >= epochs or self.best.epoch < n
+        return n >= epochs or (n - patience >= max(begun, 1) and not self.has_gained(n - patience))
+
+    def has_gained(self, begun: int) -> bool:
+        """Whether the epochs after the first ones, which had `begun`, raised the best NDCG@20 by `GAIN`."""
+        before = max((epoch.valid_ndcg for epoch in self.epochs[:begun]), default=-np.inf)
+        return self.best.valid_ndcg > before * (1 + GAIN)
+
+    def leave_out(self, begun: int) -> bool:
+        """Forget the epochs after the first ones, which had `begun`, if the best one is not among them."""
+        is_useless = 0 < self.best.epoch <= begun
+        if is_useless:
+            del self.epochs[begun:]
+        return is_useless
 
     def step(self, loss: float, advice: str) -> float:
         """Record the loss of a step; a UserError that ends with the advice if it is not finite."""

@@ -22,6 +22,7 @@ from movierec.utils.params import Params
 CROSSOVER = 2.0  # items per negative, above which the sampled softmax is the cheaper one
 FORGETTING = 9  # the average is over about the last tenth of the steps
 FEWEST_STEPS = 6  # of an epoch: with few users, batches are smaller than batch_size
+FALL = 0.75  # of the temperature
 Report = Callable[[Epoch], Any]  # called after each epoch
 
 
@@ -31,6 +32,7 @@ class Training(abc.ABC):
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None  # of the learning rate, by step
+    temperature: "Temperature | None" = None  # that falls
     rng: np.random.Generator
     epochs: int
     patience: int  # epochs with too little gain on validation, after which training stops
@@ -50,6 +52,10 @@ class Training(abc.ABC):
     def loss(self, batch: Any) -> Tensor:
         """The loss of a batch, or this process's part of it."""
 
+    def finished(self, progress: Progress) -> bool:
+        """Whether there is nothing more to gain."""
+        return progress.finished(self.epochs, self.patience)
+
     @abc.abstractmethod
     def measure(self) -> dict[str, np.ndarray]:
         """The `MEASURED` metrics of each validation user, with the parameters of `state`."""
@@ -62,9 +68,9 @@ class Training(abc.ABC):
         """
         progress, checkpoint = Progress(self.model, self.measure, self.state), checkpoint or Checkpoint()
         state: dict[str, Any] = {"optimizer": self.optimizer}
-        state |= {"schedule": self.schedule} if self.schedule else {}
+        state |= {name: of for name in ("schedule", "temperature") if (of := getattr(self, name))}
         checkpoint.restore(self.model, state, self.rng, progress, average=self.average)
-        while not progress.finished(self.epochs, self.patience):
+        while not self.finished(progress):
             losses: list[float] = []
             for batch in self.batches(len(progress.epochs)):
                 loss = self.loss(batch)
@@ -82,6 +88,22 @@ class Training(abc.ABC):
         return progress
 
 
+class Temperature:
+    """The temperature of the softmax."""
+
+    def __init__(self, value: float, falls: bool):
+        """The first value; whether it `falls` where training has stopped to gain."""
+        self.value, self.falls, self.begun = value, falls, 0  # epochs before this value
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"value": self.value, "begun": self.begun}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The reverse of `state_dict`."""
+        self.value, self.begun = state["value"], state["begun"]
+
+
 class LightGCNTraining(Training):
     """Training of the graph model with the softmax loss and Adam, at a constant learning rate.
 
@@ -92,12 +114,24 @@ class LightGCNTraining(Training):
 
     (polynomial-decay averaging, Shamir and Zhang, ICML 2013, sec. 4).
 
+    Where training has stopped to gain, it goes on from the best epoch with a lower temperature, for as long as this
+    gains; a first epoch that does not is the end.
+
     In distributed training, every process takes all batches with its own users: the sums over users are those of one
     process, up to rounding.
     """
 
-    def __init__(self, model: LightGCN, train: sp.csr_matrix, valid: sp.csr_matrix, params: Params):
-        """`train` has the interactions of the model's graph, `valid` selects the epoch: both (n_users, n_items)."""
+    temperature: Temperature
+
+    def __init__(
+        self, model: LightGCN, train: sp.csr_matrix, valid: sp.csr_matrix, params: Params, *, falls: bool = False
+    ):
+        """`train` has the interactions of the model's graph, `valid` selects the epoch: both (n_users, n_items).
+
+        The temperature of `params` may fall.
+        """
+        assert params.temperature is not None
+        self.temperature = Temperature(params.temperature, falls)
         self.model, self.params, self.group = model, params, model.graph.group
         first, end = model.graph.first, model.graph.end
         self.train, self.valid = (train, valid) if self.group.size == 1 else (train[first:end], valid[first:end])
@@ -119,6 +153,23 @@ class LightGCNTraining(Training):
             f"a smaller weight_decay (it is {params.weight_decay:g}), or more epochs."
         )
 
+    def finished(self, progress: Progress) -> bool:
+        """Whether there is nothing more to gain, with this temperature and a lower one."""
+        begun = self.temperature.begun
+        if not progress.finished(self.epochs, self.patience, begun):
+            return False
+        if not self.temperature.falls or len(progress.epochs) >= self.epochs or not progress.has_gained(begun):
+            if progress.leave_out(begun):
+                self.temperature.value /= FALL
+            return True
+        self.temperature.value *= FALL
+        self.temperature.begun = len(progress.epochs)
+        with torch.no_grad():
+            for name, value in self.model.named_parameters():
+                value.copy_(progress.best_state[name])
+                self.average[name].copy_(value)
+        return False
+
     def batches(self, epoch: int) -> Iterable[tuple[int, np.ndarray]]:
         """The number of each step, and the users of all processes."""
         return enumerate(np.array_split(self.rng.permutation(self.users), self.n_steps), epoch * self.n_steps)
@@ -133,13 +184,14 @@ class LightGCNTraining(Training):
             samples = self.sampler.draw(users, number)
             sampled = SampledItems(samples, np.searchsorted(place, GROUP * np.arange(len(samples) + 1)))
         h_user, h_item = self.model()
-        h_user = h_user.index_select(0, torch.from_numpy(rows).to(graph.device)) / self.params.temperature
+        h_user = h_user.index_select(0, torch.from_numpy(rows).to(graph.device)) / self.temperature.value
         weight, total = self.weight[users[place]].to(graph.device), total_weight(self.weight[users], self.degree[users])
         return softmax_loss(h_user, h_item, self.train[rows], weight, total=total, sampled=sampled)
 
     def _update_average(self) -> None:
+        before = self.temperature.begun * self.n_steps
         for name, value in self.model.named_parameters():
-            step = float(self.optimizer.state[value]["step"])
+            step = float(self.optimizer.state[value]["step"]) - before
             self.average[name].lerp_(value.detach(), (FORGETTING + 1) / (step + FORGETTING))
 
     def measure(self) -> dict[str, np.ndarray]:

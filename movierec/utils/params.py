@@ -78,7 +78,7 @@ class Columns(Section):
 class Ease(Section):
     """The EASE baseline."""
 
-    lambdas: Annotated[list[Positive], *Distinct] = _param("L2 regularisation, tried in rising order")
+    lambdas: Annotated[list[Positive], *Distinct] = _param("L2 regularisation, tried from the middle one on")
     max_items: int = _param("most movies of EASE, whose matrix is dense", ge=1, le=10**6)
 
 
@@ -130,7 +130,7 @@ class Params(Section):
     )
     n_layers: int = _param("propagation layers", ge=0, le=8)
     temperature: Annotated[float | None, *Auto] = _param(
-        "score = cosine / this; auto: by number of movies", gt=0, le=10
+        "score = cosine / this; auto: by number of movies, and lower where validation gains", gt=0, le=10
     )
     user_process: Process = _param("Gaussian process over users: dense, of nearest neighbours, or the cheaper one")
     item_process: Process = _param("the same over movies")

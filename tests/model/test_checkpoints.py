@@ -12,6 +12,7 @@ from movierec.model.graph import Graph
 from movierec.model.lightgcn import LightGCN, spectral_embeddings
 from movierec.model.next_movie import NextMovie
 from movierec.model.next_training import NextMovieTraining
+from movierec.model.progress import GAIN
 from movierec.model.training import LightGCNTraining
 
 NEXT = {"half_lives": [0.5, 4.0], "dim": 6, "hidden": 8, "temperature": 0.2}
@@ -46,10 +47,11 @@ def parts(random_interactions):
 def train_graph(parts, graph_of):
     """A training of the graph model: its state at the end, and its epochs."""
 
-    def run(checkpoint=None, report=lambda epoch: None, **changes):
+    def run(checkpoint=None, report=lambda epoch: None, falls=False, **changes):
         train, valid = parts
         model = LightGCN(Graph(graph_of(train)), spectral_embeddings(train, 8, 1), 2)
-        progress = LightGCNTraining(model, train, valid, PARAMS.model_copy(update=changes)).run(report, checkpoint)
+        training = LightGCNTraining(model, train, valid, PARAMS.model_copy(update=changes), falls=falls)
+        progress = training.run(report, checkpoint)
         return model.state_dict(), progress.epochs
 
     return run
@@ -92,6 +94,18 @@ def test_a_training_without_patience_left_stays_finished(train_graph, tmp_path):
     whole = train_graph(checkpoint, **limits)
     assert len(whole[1]) < 50
     assert_same(train_graph(checkpoint, killed_after(len(whole[1])), **limits), whole)
+
+
+@pytest.mark.parametrize("after", [-1, 0, 1])
+def test_a_training_whose_temperature_falls_ends_as_if_never_killed(train_graph, tmp_path, after):
+    reported, options = [], {"falls": True, "patience": 1, "epochs": 30, "lr": 0.02, "temperature": 2.0}
+    whole = train_graph(report=reported.append, **options)
+    gains = [epoch.valid_ndcg for epoch in reported]
+    fall = next(n for n in range(2, len(gains)) if gains[n - 1] <= max(gains[: n - 1]) * (1 + GAIN))
+    assert len(reported) > fall + 1, "the fall gained"
+    with pytest.raises(Killed):
+        train_graph(Checkpoint(tmp_path / "c.npz", 1), killed_after(fall + after), **options)
+    assert_same(train_graph(Checkpoint(tmp_path / "c.npz", 1), **options), whole)
 
 
 @pytest.mark.parametrize("killed", [2, 5])

@@ -7,6 +7,8 @@ import torch
 from movierec.model.progress import Epoch, Progress
 from movierec.utils.errors import UserError
 
+THEN = ([0.39], [0.401], [0.41, 0.41, 0.41])  # NDCG after a change
+
 
 def progress_of(start, *epochs):
     """A `Progress` with the users' NDCG at the start, and their NDCG and the loss of each epoch.
@@ -48,6 +50,18 @@ def test_a_gain_of_less_than_half_a_percent_uses_up_the_patience(last, finished)
     progress = progress_of([0.2, 0.2], ([0.4, 0.4], 5.0), ([0.39, 0.39], 4.0), ([last, last], 3.0))
     assert progress.finished(epochs=9, patience=2) == finished
     assert not progress.finished(epochs=9, patience=3), "there is no earlier epoch"
+
+
+def test_the_epochs_after_a_change_must_gain_at_once_and_are_left_out_if_they_do_not():
+    epochs = [([ndcg, ndcg], 5.0) for ndcg in (0.2, 0.4, 0.4)]
+    worse, better, more = (progress_of([0.2, 0.2], *epochs, *(([of, of], 5.0) for of in then)) for then in THEN)
+    assert worse.finished(epochs=9, patience=3, begun=3) and not worse.finished(epochs=9, patience=3)
+    assert not better.finished(epochs=9, patience=3, begun=3) and better.finished(epochs=4, patience=3, begun=3)
+    assert more.finished(epochs=9, patience=2, begun=3), "patience counts from the change"
+    assert not more.finished(epochs=9, patience=3, begun=3)
+    assert [of.has_gained(3) for of in (worse, better, more)] == [False, False, True], "by half a percent"
+    assert worse.leave_out(3) and len(worse.epochs) == 3
+    assert not better.leave_out(3) and len(better.epochs) == 4 and not progress_of([0.2, 0.2], *epochs).leave_out(0)
 
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf])

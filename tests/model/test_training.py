@@ -128,6 +128,35 @@ def test_patience_ends_the_training_and_every_epoch_is_reported(checkerboard, ne
     assert len(seen) == progress.best.epoch + 2 < 50
 
 
+def test_the_temperature_falls_for_as_long_as_that_gains(checkerboard, network_of):
+    train, missing = checkerboard
+    training = LightGCNTraining(
+        network_of(train), train, missing, PARAMS.model_copy(update={"epochs": 50, "patience": 2}), falls=True
+    )
+    ndcgs, seen, starts = [0.1, 0.2, 0.3, 0.3, 0.3, 0.4, 0.4, 0.4, 0.35], [], []
+    measured = iter(ndcgs)
+    training.measure = lambda: dict.fromkeys(MEASURED, np.array([next(measured)]))
+    steps, loss = training.n_steps, training.loss
+    training.loss = lambda batch: starts.append(training.model.item_embedding.detach().clone()) or loss(batch)
+    temperatures = []
+    progress = training.run(lambda epoch: seen.append(epoch) or temperatures.append(training.temperature.value))
+    assert [epoch.valid_ndcg for epoch in seen] == ndcgs[1:]
+    assert temperatures == pytest.approx([0.2] * 4 + [0.15] * 3 + [0.1125])
+    assert progress.epochs == seen[:7], "the last one is left out"
+    assert training.temperature.value == pytest.approx(0.15) and progress.best.epoch == 5
+    kept = progress.best_state["item_embedding"]
+    assert torch.equal(starts[7 * steps], kept) and not torch.equal(starts[6 * steps], kept), "from the best epoch"
+
+
+def test_a_chosen_temperature_does_not_fall(checkerboard, network_of):
+    train, missing = checkerboard
+    training = LightGCNTraining(
+        network_of(train), train, missing, PARAMS.model_copy(update={"epochs": 50, "patience": 2})
+    )
+    training.run()
+    assert training.temperature.value == 0.2
+
+
 def test_validation_selects_and_never_trains(checkerboard, network_of, random_interactions):
     train, missing = checkerboard
     other = random_interactions(*train.shape, density=0.2, seed=5)
