@@ -114,14 +114,28 @@ def markov_scorer(last: sp.csr_matrix, after: sp.csr_matrix, counts: np.ndarray,
     return lambda users: torch.from_numpy((last[users] @ after).toarray()) + background
 
 
-def best_of(candidates: Iterable[T], quality: Callable[[T], float], stop: bool = False) -> tuple[T, float]:
-    """The first candidate of the highest quality, and that quality; with `stop`, up to where it does not rise."""
+def best_of(candidates: Iterable[T], quality: Callable[[T], float]) -> tuple[T, float]:
+    """The first candidate of the highest quality, and that quality."""
     best: Any = (None, -np.inf)
     for candidate in candidates:
         value = quality(candidate)
-        if stop and value <= best[1]:
-            break
         best = (candidate, value) if value > best[1] else best
+    return best
+
+
+def climb(values: Sequence[float], middle: T, fit: Callable[[float], T], quality: Callable[[T], float]) -> T:
+    """The best fit with one of the values, in order: from the `middle` one's down, or else up, while quality rises."""
+    best, best_quality = middle, quality(middle)
+    start = len(values) // 2
+    for others in (values[:start][::-1], values[start + 1 :]):
+        for value in others:
+            fitted = fit(value)
+            found = quality(fitted)
+            if found <= best_quality:
+                break
+            best, best_quality = fitted, found
+        if best is not middle:
+            break
     return best
 
 
@@ -194,17 +208,20 @@ def fit_ease(data: Fitting, params: Ease) -> dict[str, Any]:
         return {"ease": np.zeros((0, 0), np.float32), "ease_lambda": 0.0, "ease_half_life": np.inf}
     gram_matrix, lambdas = gram(data.train), sorted(params.lambdas)
     history, half_life = data.train, np.inf
-    if data.histories is not None:  # the half-life with a middle lambda, then the lambda with that half-life
-        weights = ease(gram_matrix, lambdas[len(lambdas) // 2])
-        half_life = data.best_half_life("EASE", lambda b: linear_scorer(data.decayed(b), weights))
-        history = data.decayed(half_life)
+
+    def fit(value: float) -> tuple[float, np.ndarray]:
+        return value, ease(gram_matrix, value)
 
     def quality(candidate: tuple[float, np.ndarray]) -> float:
         ndcg = data.quality(linear_scorer(history, candidate[1]))
         data.say(f"EASE, lambda {candidate[0]:g}: validation NDCG@20 {ndcg:.4f}")
         return ndcg
 
-    (best, weights), _ = best_of(((value, ease(gram_matrix, value)) for value in lambdas), quality, stop=True)
+    middle = fit(lambdas[len(lambdas) // 2])
+    if data.histories is not None:  # the half-life with the middle lambda, then the lambda with that half-life
+        half_life = data.best_half_life("EASE", lambda b: linear_scorer(data.decayed(b), middle[1]))
+        history = data.decayed(half_life)
+    best, weights = climb(lambdas, middle, fit, quality)
     data.say(f"kept: lambda {best:g}")
     return {"ease": weights, "ease_lambda": best, "ease_half_life": half_life}
 

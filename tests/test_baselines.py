@@ -11,6 +11,7 @@ from movierec.baselines import (
     Fitting,
     baseline_scorers,
     best_of,
+    climb,
     ease,
     fit_ease,
     fit_item_knn,
@@ -106,11 +107,23 @@ def test_the_best_is_the_first_of_equals():
     assert best_of([3, 1, 2], {3: 0.5, 1: 0.7, 2: 0.7}.get) == (1, 0.7)
 
 
-def test_a_search_may_stop_where_quality_does_not_rise():
-    quality = {1: 0.5, 2: 0.7, 3: 0.7, 4: 0.9}
-    tried = []
-    assert best_of(quality, lambda x: tried.append(x) or quality[x], stop=True) == (2, 0.7)
-    assert tried == [1, 2, 3] and best_of(quality, quality.get) == (4, 0.9)
+@pytest.mark.parametrize(
+    ("qualities", "best", "tried"),
+    [
+        ([0.9, 0.5, 0.7, 0.6, 0.8], 2, [2, 1, 3]),  # a peak in the middle
+        ([0.5, 0.8, 0.7, 0.6, 0.9], 1, [2, 1, 0]),  # no need to look above
+        ([0.1, 0.2, 0.3, 0.4, 0.5], 4, [2, 1, 3, 4]),
+        ([0.7, 0.7, 0.7, 0.7, 0.7], 2, [2, 1, 3]),
+        ([0.4], 0, [0]),
+    ],
+)
+def test_a_climb_goes_from_the_middle_in_the_direction_that_gains(qualities, best, tried):
+    asked = []
+    values = range(len(qualities))
+    found = climb(
+        values, middle=len(values) // 2, fit=lambda at: at, quality=lambda at: asked.append(at) or qualities[at]
+    )
+    assert (found, asked) == (best, tried)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import torch
 
 from movierec.interactions.profiles import Profiles
 from movierec.model.model import Model
-from movierec.ranking.topk import CHUNK
+from movierec.ranking.topk import CHUNK, best_columns
 from movierec.utils.linear_algebra import invert_spd_
 from movierec.utils.operations import product
 
@@ -108,7 +108,7 @@ def largest_messages(model: Model) -> tuple[np.ndarray, Rounded]:
         rows = np.arange(begin, min(begin + CHUNK, n_items))
         messages = np.asarray(by_items(rows))  # type: ignore[misc]
         centred = messages - messages.mean(axis=1, keepdims=True)
-        kept[rows] = np.sort(np.argsort(-np.abs(centred), axis=1, kind="stable")[:, :k], axis=1)
+        kept[rows] = np.sort(best_columns(torch.from_numpy(np.abs(centred)), k)[1].numpy(), axis=1)
         weights[rows] = np.take_along_axis(centred, kept[rows], axis=1)
     return kept, Rounded.of(weights)
 
