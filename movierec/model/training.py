@@ -92,7 +92,7 @@ class Temperature:
     """The temperature of the softmax."""
 
     def __init__(self, value: float, falls: bool):
-        """The first value; whether it `falls` where training has stopped to gain."""
+        """The first value; whether it `falls` where training has stopped gaining."""
         self.value, self.falls, self.begun = value, falls, 0  # epochs before this value
 
     def state_dict(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class LightGCNTraining(Training):
 
     (polynomial-decay averaging, Shamir and Zhang, ICML 2013, sec. 4).
 
-    Where training has stopped to gain, it goes on from the best epoch with a lower temperature, for as long as this
+    Where training has stopped gaining, it goes on from the best epoch with a lower temperature, for as long as this
     gains; a first epoch that does not is the end.
 
     In distributed training, every process takes all batches with its own users: the sums over users are those of one
