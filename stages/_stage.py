@@ -38,7 +38,7 @@ from movierec.utils.storage import read_table
 
 PIPELINE = ROOT / "dvc.yaml"
 OWN_DATA = Path("data/own_data.json")  # what `own-data` writes and `download` reads
-BUSY = ExitStack()  # the moving sign of a stage that DVC runs on a terminal
+BUSY = ExitStack()  # the spinner of a stage that DVC runs on a terminal
 CHECKPOINTS = Path("data/checkpoints")  # no output: DVC would remove them before the run that resumes
 PARTS = {"train": "data/split/train.parquet", "valid": "data/split/valid.parquet", "test": "data/test/test.parquet"}
 

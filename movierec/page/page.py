@@ -74,13 +74,13 @@ def about(recommender: Recommender, newcomers: Newcomers, shown: int) -> str:
 def of_stars(recommender: Recommender) -> dict[str, Any]:
     """The weight of each number of stars in a history: as in training, or of a movie that is not liked."""
     known = recommender.profiles.matrix.tocoo()
-    stars = np.asarray(recommender.rated[known.row, known.col]).ravel()
-    if not stars.size or stars.max() > MAX_STARS:
+    stars = np.ceil(np.asarray(recommender.rated[known.row, known.col]).ravel())
+    if len(np.unique(stars)) < 2 or stars.max() > MAX_STARS:  # likes, or weights
         return {"star_weights": [1.0 if of >= LIKED_FROM else DISLIKE for of in range(1, MAX_STARS + 1)]}
     weights = [DISLIKE]  # one star is no like, even where all ratings are
     for of in range(2, MAX_STARS + 1):
-        weights += known.data[stars == of][:1].tolist() or weights[-1:]
-    return {"star_weights": [*weights[:-1], max(weights[-1], known.data.mean().item())]}
+        weights.append(max(known.data[stars == of].tolist(), default=weights[-1]))
+    return {"star_weights": weights}
 
 
 def ids_for_page(ids: np.ndarray) -> list[int | str]:

@@ -26,7 +26,7 @@ from small_recommender import (
 from movierec.interactions.profiles import Profiles
 from movierec.page import newcomers
 from movierec.page.newcomers import Newcomers
-from movierec.page.page import BEST, LEVELS, NONE, gaps, ids_for_page, packed, page
+from movierec.page.page import BEST, LEVELS, NONE, gaps, ids_for_page, of_stars, packed, page
 from movierec.recommend.ranker import DISLIKE
 from movierec.recommend.reasons import reasons_by_contribution
 from movierec.recommend.reranking import POOL, diversify
@@ -166,6 +166,25 @@ def test_the_page_has_the_places_of_the_map():
     assert (places.min(), places.max()) == (0, 1)
     size = np.ptp(expected, axis=0).max()
     np.testing.assert_allclose(places * size + expected.min(axis=0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({3: 3, 4: 4, 5: 5}, [DISLIKE, DISLIKE, "3", "4", "5"]),
+        ({3: 3.5, 4: 4.5, 5: 4.5}, [DISLIKE, DISLIKE, DISLIKE, "3", "5"]),  # half stars
+        ({3: 3, 4: 4, 5: 4}, [DISLIKE, DISLIKE, "3", "5", "5"]),  # no five stars
+        ({3: 1, 4: 2, 5: 3}, [DISLIKE, "4", "5", "5", "5"]),  # one star is no like
+        ({3: 5, 4: 5, 5: 5}, [DISLIKE, DISLIKE, 1, 1, 1]),  # likes
+        ({3: 7, 4: 8, 5: 10}, [DISLIKE, DISLIKE, 1, 1, 1]),  # weights
+    ],
+)
+def test_stars_weigh_as_in_training(value, expected):
+    rated = small().catalogue.rated.copy()
+    weights = dict(zip(rated.data.astype(int).astype(str), small().recommender.profiles.matrix.data, strict=True))
+    rated.data = np.array([value[of] for of in rated.data.astype(int)], np.float32)
+    found = of_stars(with_catalogue(small(), rated=rated))["star_weights"]
+    assert found == pytest.approx([weights.get(of, of) for of in expected])
 
 
 @pytest.mark.parametrize(("likes", "dislikes"), [([3, 8, 20], []), ([0], []), ([5, 6, 7, 30], [11, 12])])

@@ -31,7 +31,7 @@ def test_a_stage_that_is_killed_leaves_whole_files_or_none_and_then_gives_the_sa
     assert done.stdout.count("done before it") < KILLS / 2, "most kills come in time"
 
 
-def test_a_stage_that_dvc_runs_on_a_terminal_has_a_moving_sign(tmp_path):
+def test_a_stage_that_dvc_runs_on_a_terminal_has_a_spinner():
     code = (
         "import sys, time; sys.argv = ['stages/x.py']; import _stage; _stage.run(lambda: (time.sleep(.3), print('y')))"
     )
