@@ -28,6 +28,7 @@ IN_TIME = _early["OPENBLAS_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] =
 # Waiting threads sleep soon. By default they spin, and beside another program training took eight times as long.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # its own ones keep the memory of tables that are gone
 
 LAZY = {"Recommender": "movierec.recommend.recommender", "Filters": "movierec.recommend.filters"}  # they load slowly
 

@@ -21,12 +21,11 @@ def main() -> None:
     group = _stage.join(params.device, params.processes)
     graph = GraphArrays.from_stored(read_arrays(Path("data/graph/graph.npz")))
     shape, known = (graph.n_users, graph.n_items), _stage.read_moments(MOMENTS)
-    seen = {at: to_csr(pd.concat(parts), *shape) for at, parts in known.items()}
-    profiles = profiles_at(known, shape, params)
-    del known  # large, where there are many interactions
+    profiles, valid = profiles_at(known, shape, params), to_csr(known["after_valid"][-1], *shape)
+    del known  # large, where there are many interactions; so it is read again below
     options = {"checkpoints": _stage.CHECKPOINTS / "train", "group": group, "say": print}
     options |= {"profiles": profiles.get("after_train"), "later": profiles.get("after_valid")}
-    fitted = fit(graph, seen["after_valid"] - seen["after_train"], params, **options)
+    fitted = fit(graph, valid, params, **options)
     arrays = pack(fitted.model, graph, *_stage.read_ids(), params=params.model_dump()) if fitted else {}
     if fitted:
         write_arrays(Path("models/model.npz"), **arrays)
@@ -34,6 +33,7 @@ def main() -> None:
     del fitted
     arrays = group.arrays_from_leader(arrays)
     model = unpack(arrays, "models/model.npz").model  # as it is stored, so that this is what is evaluated
+    seen = {at: to_csr(pd.concat(parts), *shape) for at, parts in _stage.read_moments(MOMENTS).items()}
     ranked = rank_moments(lambda at: {"model": model.scorer(profiles.get(at))}, seen, knows_valid(params), group)
     if group.leads:
         write_arrays(Path("data/rankings/model.npz"), **ranked)

@@ -134,6 +134,7 @@ class Fitting:
             initial = spectral_embeddings(self.train, dim, params.seed)
         users, items = map(group.from_leader, initial)
         network = LightGCN(graph, (users, items), params.n_layers).to(graph.device)
+        del initial, users, items  # copied
         training = LightGCNTraining(network, self.train, self.valid, params, falls=self.any_temperature)
         progress = training.run(self._report(params.epochs), checkpoint)
         best, start = progress.best, progress.start_ndcg

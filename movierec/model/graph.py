@@ -126,9 +126,9 @@ def sum_by_value(rows: sp.csr_matrix) -> Sum:
 
 def dgl_sum(rows: sp.csr_matrix) -> Sum:
     """Unweighted sums by DGL, over a graph with an edge from column to row for each entry."""
-    target = torch.from_numpy(np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(rows.indptr)))
-    source = torch.from_numpy(rows.indices.astype(np.int32))
-    block = dgl.create_block((source, target), num_src_nodes=rows.shape[1], num_dst_nodes=rows.shape[0])
+    indptr, sources = (torch.from_numpy(of.astype(np.int32)) for of in (rows.indptr, rows.indices))
+    by_target = ("csc", (indptr, sources, []))  # where it sums; from pairs of nodes, it would keep these as well
+    block = dgl.create_block(by_target, num_src_nodes=rows.shape[1], num_dst_nodes=rows.shape[0])
     return lambda h: dgl.ops.copy_u_sum(block, h)
 
 
