@@ -68,6 +68,15 @@ def test_a_node_is_regressed_on_its_nearest_neighbours(train, users, graph_of):
             np.testing.assert_allclose(found[node].toarray()[0], expected, atol=1e-5)
 
 
+def test_a_node_in_a_dense_region_leaves_candidates_to_the_others_of_its_block(random_interactions):
+    """One of 200 nodes that are nearly the same, and one of 400 that are not."""
+    h = torch.eye(8)[[0] * 200 + [1] * 400] + torch.tensor([0.01] * 200 + [0.3] * 400)[:, None] * unit_vectors(600, 8)
+    nodes = Nodes(random_interactions(600, 40), torch.nn.functional.normalize(h), np.zeros((600, 0), np.int8))
+    kernel = KERNEL._replace(history_weight=0.0)
+    (found,) = regressions(nodes, kernel, (1.0,), np.array([7, 250]), n_neighbors=20, candidates=150)
+    assert (found[7].indices < 200).all() and (found[250].indices >= 200).all()
+
+
 def test_candidates_are_the_block_and_the_nodes_that_resemble_it(random_interactions):
     """Two groups of nodes with opposite vectors: neighbours are of the own group."""
     h = torch.nn.functional.normalize(unit_vectors(300, seed=1) * 0.1 + torch.tensor([1.0, 0, 0, 0]))
