@@ -127,7 +127,8 @@ def sum_by_value(rows: sp.csr_matrix) -> Sum:
 def dgl_sum(rows: sp.csr_matrix) -> Sum:
     """Unweighted sums by DGL, over a graph with an edge from column to row for each entry."""
     indptr, sources = (torch.from_numpy(of.astype(np.int32)) for of in (rows.indptr, rows.indices))
-    by_target = ("csc", (indptr, sources, []))  # where it sums; from pairs of nodes, it would keep these as well
+    edges = torch.arange(len(sources), dtype=torch.int32)  # its sums read their numbers: without them, they may crash
+    by_target = ("csc", (indptr, sources, edges))  # where it sums; from pairs of nodes, it would keep these as well
     block = dgl.create_block(by_target, num_src_nodes=rows.shape[1], num_dst_nodes=rows.shape[0])
     return lambda h: dgl.ops.copy_u_sum(block, h)
 

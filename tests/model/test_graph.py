@@ -5,7 +5,7 @@ import pytest
 import torch
 from dense_graph import dense_operator, random_vectors
 
-from movierec.model.graph import MAX_VALUES, Graph, inverse_root_degree, weighted_sum
+from movierec.model.graph import MAX_VALUES, Graph, dgl, dgl_sum, inverse_root_degree, torch_sum, weighted_sum
 
 
 @pytest.fixture(params=["dgl", "torch"])
@@ -53,6 +53,13 @@ def test_sums_of_messages_are_weighted(train, graph_of, values):
     np.testing.assert_allclose(graph.to_items(h_user), matrix.T @ h_user.numpy(), atol=1e-5)
     np.testing.assert_allclose(graph.to_some_users(h_item, some), matrix[some] @ h_item.numpy(), atol=1e-5)
     np.testing.assert_allclose(weighted_sum(train)(h_item), matrix @ h_item.numpy(), atol=1e-5)
+
+
+@pytest.mark.skipif(dgl is None, reason="needs DGL")
+def test_a_table_larger_than_the_caches_is_summed_too(random_interactions):
+    """There, DGL looks at the numbers of the edges, which the sum does not need."""
+    rows, h = random_interactions(30, 4000, density=0.05), torch.rand(4000, 4000)  # 64 MB
+    assert torch.equal(dgl_sum(rows)(h), torch_sum(rows)(h))
 
 
 @pytest.mark.parametrize("dim", [1, 16, 17, 64, 100])
