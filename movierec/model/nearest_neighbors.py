@@ -8,10 +8,10 @@ the weight of b in the posterior mean of a. With many nodes, the regression is o
 
 which costs n k^3 in place of n^3, and n k numbers in place of n^2. With k = n - 1, both are the same.
 
-The neighbours of a node are the most similar ones by K among candidates, which similar nodes have in common: blocks of
-similar nodes come from halving the nodes along the direction in which their vectors differ most. Candidates have the
-vectors most similar to that of any node of the block, less the similarity that its nearest nodes have: otherwise most
-of them would be near the same few nodes, those in dense regions.
+The neighbours of a node are the most similar ones by K among candidates, which the nodes of a block have in common.
+Blocks of similar nodes come from halving the nodes along the direction in which their vectors differ most. Candidates
+are the nodes whose cosine with any node of the block exceeds that node's level the most; the level is the cosine with
+about its 64th nearest node. Without levels, most candidates would be near the nodes in dense regions.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from movierec.utils.operations import one_thread, product, thread_pool
 
 CANDIDATES = 1024  # for a block
 BLOCK = 64  # most nodes of a block
-NEAREST = 8  # among every 8th node, whose similarity is that of a node's nearest nodes; so it is of about the 64th one
+NEAREST = 8  # a node's level is the cosine with its 8th nearest among every 8th node, about its 64th nearest of all
 
 
 class LocalProcess(NamedTuple):
@@ -81,9 +81,10 @@ def regressions(
     for rows in blocks(nodes.h[torch.from_numpy(of)]):
         block = of[rows]
         members = torch.from_numpy(block)
-        similarity = product(nodes.h, nodes.h[members].T)  # (n, b)
-        some = similarity[::NEAREST]
-        similarity = similarity.sub_(torch.topk(some, min(NEAREST, len(some)), dim=0).values[-1]).amax(dim=1)
+        cosine = product(nodes.h, nodes.h[members].T)  # (n, b)
+        some = cosine[::NEAREST]
+        level = torch.topk(some, min(NEAREST, len(some)), dim=0).values[-1]  # (b,)
+        similarity = cosine.sub_(level).amax(dim=1)
         similarity[members] = torch.inf
         chosen = torch.topk(similarity, max(candidates, len(block))).indices.numpy()
         chosen = np.concatenate([block, np.setdiff1d(chosen, block)])

@@ -173,7 +173,9 @@ class Ranker:
         weight = np.repeat(LATER_WEIGHTS, [len(liked), len(disliked)])
         weight[: len(liked)] = 1 if weights is None else weights
         histories = Histories.of_one(liked, self.now)
-        profile = Profile(seen, weight, histories, gender=np.array([gender == "F", gender == "M"], np.float32))
+        order = np.argsort(seen)  # sums do not depend on that of the arguments
+        is_of = np.array([gender == "F", gender == "M"], np.float32)
+        profile = Profile(seen[order], weight[order], histories, gender=is_of)
         return self._for_profile(profile, seen, asked, trained=False)
 
     def near(self, movie_id: Id, asked: Asked = PLAIN) -> Movies:

@@ -22,7 +22,7 @@ MOST_WHOLE = 10_000  # nodes whose whole matrix is kept: 400 MB
 class Profile(NamedTuple):
     """What is known of one user."""
 
-    items: np.ndarray  # (n,) int64, the oldest first; without times in the order of items
+    items: np.ndarray  # (n,) int64, in any order: `histories` has that of time
     weight: np.ndarray  # (n,) float32, negative for a disliked movie
     histories: Histories  # of this user, without disliked movies
     user: int = -1  # the index in training; -1 for a new user

@@ -242,7 +242,7 @@ def test_the_last_watched_movies_are_the_end_of_the_history(temporal):
 
 
 def test_a_temporal_model_follows_the_order_of_a_new_users_likes(temporal, recommender):
-    likes = movie_ids(2, 9, 14)
+    likes = movie_ids(2, 9, 14, 21, 3, 32, 8)
     for of, same in ((temporal, False), (recommender, True)):
         one, other = of.recommend_new(likes, k=5), of.recommend_new(likes[::-1], k=5)
         assert (one["Score"].tolist() == other["Score"].tolist()) == same
