@@ -174,8 +174,8 @@ class Ranker:
         weight[: len(liked)] = 1 if weights is None else weights
         histories = Histories.of_one(liked, self.now)
         order = np.argsort(seen)  # sums do not depend on that of the arguments
-        is_of = np.array([gender == "F", gender == "M"], np.float32)
-        profile = Profile(seen[order], weight[order], histories, gender=is_of)
+        genders = np.array([gender == "F", gender == "M"], np.float32)
+        profile = Profile(seen[order], weight[order], histories, gender=genders)
         return self._for_profile(profile, seen, asked, trained=False)
 
     def near(self, movie_id: Id, asked: Asked = PLAIN) -> Movies:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from imports import ROOT
@@ -92,6 +93,7 @@ print(movierec.IN_TIME, blas["num_threads"] == 1 and blas["architecture"] == "Ha
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="pinned on x86-64 alone")
 def test_all_ways_in_pin_the_libraries_before_they_are_loaded():
     assert movierec.IN_TIME and all(name in os.environ for name in movierec.PINNED)
+    assert pa.default_memory_pool().backend_name == "system", "tables that are gone leave no memory behind"
     for first, folder in (("_stage", "stages"), ("_bench", "benchmarks")):
         assert imported(first, folder) == ["True", "True"], first
     assert imported("numpy")[0] == "False"
